@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from vatrack.structures import rle
+from vatrack.visualization import DrawnInstance, DrawStyle, draw_instances, track_color
+
+H, W = 120, 160
+PLAIN = DrawStyle(labels=False, line_width=2)
+COLOR = (255, 40, 0)
+
+
+def box_mask(x0: int, y0: int, x1: int, y1: int, shape: tuple[int, int] = (H, W)) -> rle.RLE:
+    mask = np.zeros((1, *shape), np.uint8)
+    mask[0, y0:y1, x0:x1] = 1
+    return rle.encode(mask)[0]
+
+
+def frame(value: int = 100) -> np.ndarray:
+    return np.full((H, W, 3), value, np.uint8)
+
+
+def occluded() -> dict[str, rle.RLE]:
+    """A box from x = 30 to 110 whose right half is hidden."""
+    return {'amodal': box_mask(30, 40, 110, 90), 'visible': box_mask(30, 40, 70, 90)}
+
+
+def changed(image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    return (image != drawn).any(axis=2)
+
+
+def test_input_is_not_modified_and_pixels_far_away_are_kept():
+    image = frame()
+    drawn = draw_instances(image, [DrawnInstance(1, occluded())], style=PLAIN)
+    assert (image == 100).all()
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    outside = np.ones((H, W), bool)
+    outside[36:94, 26:114] = False
+    assert changed(image, drawn).any()
+    assert not changed(image, drawn)[outside].any()
+
+
+def test_only_the_visible_part_is_filled():
+    drawn = draw_instances(frame(), [DrawnInstance(1, occluded(), color=COLOR)], style=PLAIN)
+    expected = np.rint(100 + 0.45 * (np.array(COLOR) - 100))
+    assert (drawn[46:84, 36:68] == expected).all()
+    assert (drawn[46:84, 72:104] == 100).all()
+
+
+def test_outline_is_solid_where_visible_and_dashed_where_hidden():
+    drawn = draw_instances(frame(), [DrawnInstance(1, occluded(), color=COLOR)], style=PLAIN)
+    on_line = np.abs(drawn.astype(int) - COLOR).max(axis=2) < 60
+    left, top_visible = on_line[44:86, 28:33].any(axis=1), on_line[38:43, 34:66].any(axis=0)
+    assert left.all()
+    assert top_visible.all()
+    right, top_hidden = on_line[44:86, 107:112].any(axis=1), on_line[38:43, 76:106].any(axis=0)
+    for hidden in (right, top_hidden):
+        assert 0.3 < hidden.mean() < 0.9
+
+
+def test_outline_has_a_dark_halo():
+    drawn = draw_instances(frame(200), [DrawnInstance(1, occluded(), color=COLOR)], style=PLAIN)
+    assert drawn[50:80, 24:30].max(axis=2).min() < 150
+    assert changed(frame(200), drawn)[50:80, :27].sum() == 0
+
+
+def test_holes_are_outlined():
+    ring = np.zeros((1, H, W), np.uint8)
+    ring[0, 20:100, 20:120] = 1
+    ring[0, 45:75, 50:90] = 0
+    drawn = draw_instances(frame(), [DrawnInstance(1, {'amodal': rle.encode(ring)[0]})],
+                           style=PLAIN)
+    assert changed(frame(), drawn)[60, 45:55].any()
+    assert not changed(frame(), drawn)[50:70, 56:84].any()
+
+
+@pytest.mark.parametrize('masks, filled, outlined', [
+    ({}, False, False),
+    ({'visible': box_mask(0, 0, 0, 0)}, False, False),
+    ({'amodal': box_mask(0, 0, 0, 0), 'visible': box_mask(0, 0, 0, 0)}, False, False),
+    ({'visible': box_mask(30, 40, 110, 90)}, True, True),
+    ({'amodal': box_mask(30, 40, 110, 90)}, False, True),
+    ({'amodal': box_mask(30, 40, 110, 90), 'visible': box_mask(0, 0, 0, 0)}, False, True),
+])
+def test_absent_and_empty_kinds(masks, filled, outlined):
+    drawn = draw_instances(frame(), [DrawnInstance(0, masks, 'cat', 0.5)], style=PLAIN)
+    assert changed(frame(), drawn)[60:70, 60:80].all() == filled
+    assert changed(frame(), drawn)[36:44, 30:110].any() == outlined
+
+
+def test_no_instances_give_a_copy():
+    image = frame()
+    drawn = draw_instances(image, [])
+    assert (drawn == image).all()
+    assert drawn is not image
+    assert not np.shares_memory(drawn, image)
+
+
+def test_an_amodal_mask_alone_is_solid_and_a_hidden_one_is_dashed():
+    lines = []
+    for masks in ({'amodal': box_mask(30, 40, 110, 90)},
+                  {'amodal': box_mask(30, 40, 110, 90), 'visible': box_mask(0, 0, 0, 0)}):
+        drawn = draw_instances(frame(), [DrawnInstance(1, masks, color=COLOR)], style=PLAIN)
+        lines.append((np.abs(drawn.astype(int) - COLOR).max(axis=2) < 60)[38:43, 34:106])
+    assert lines[0].any(axis=0).all()
+    assert 0.3 < lines[1].any(axis=0).mean() < 0.9
+
+
+@pytest.mark.parametrize('scale', [0.5, 1.0, 2.5, 4.0])
+def test_scale_resizes_first_and_keeps_the_geometry(scale):
+    drawn = draw_instances(frame(), [DrawnInstance(1, occluded(), color=COLOR)], scale=scale,
+                           style=PLAIN)
+    assert drawn.shape == (round(H * scale), round(W * scale), 3)
+    fill = np.rint(100 + 0.45 * (np.array(COLOR) - 100))
+    rows, columns = np.nonzero((drawn == fill).all(axis=2))
+    assert (rows.mean() + 0.5) / scale == pytest.approx(65, abs=1)
+    assert (columns.max() + 1) / scale == pytest.approx(70, abs=1)
+    untouched = drawn[round(50 * scale):round(80 * scale), round(75 * scale):round(100 * scale)]
+    assert (untouched == 100).all()
+
+
+def test_id_picks_the_color_and_color_overrides_it():
+    masks = {'visible': box_mask(30, 40, 110, 90)}
+    style = DrawStyle(fill_opacity=1, labels=False)
+    for instance, color in ((DrawnInstance(0, masks), track_color(0)),
+                            (DrawnInstance(0, masks, color=COLOR), COLOR)):
+        assert tuple(draw_instances(frame(), [instance], style=style)[65, 70]) == color
+
+
+@pytest.mark.parametrize('box', [(0, 0, 12, 9), (W - 12, 0, W, 9), (0, H - 9, 12, H),
+                                 (W - 12, H - 9, W, H), (0, 0, W, H)])
+def test_labels_stay_inside_the_frame(box):
+    instance = DrawnInstance(3, {'amodal': box_mask(*box)}, 'cat', 0.87, COLOR)
+    drawn = draw_instances(frame(), [instance])
+    bare = draw_instances(frame(), [instance], style=DrawStyle(labels=False))
+    rows, columns = np.nonzero(changed(bare, drawn))
+    assert np.ptp(rows) >= 9
+    assert np.ptp(columns) >= 55
+
+
+def test_labels_of_objects_at_one_place_do_not_overlap():
+    masks = {'amodal': box_mask(60, 60, 100, 90)}
+    chips = []
+    for count in (1, 3):
+        instances = [DrawnInstance(1, masks, 'cat', color=COLOR)] * count
+        bare = draw_instances(frame(), instances, style=DrawStyle(labels=False))
+        chips.append(int(changed(bare, draw_instances(frame(), instances)).sum()))
+    assert chips[1] > 2.5 * chips[0]
+
+
+def test_caption_has_id_label_and_score():
+    assert DrawnInstance(0, {}, 'person', 0.5).caption == '0 person 0.50'
+    assert DrawnInstance(12, {}).caption == '12'
+
+
+def test_long_and_accented_labels_are_drawn():
+    drawn = draw_instances(frame(), [DrawnInstance(1, occluded(), 'é' * 80)])
+    assert drawn.shape == (H, W, 3)
+    assert changed(frame(), drawn)[:, 0].any()
+
+
+@pytest.mark.parametrize('image', [np.zeros((H, W), np.uint8), np.zeros((H, W, 4), np.uint8),
+                                   np.zeros((H, W, 3), np.float32)])
+def test_wrong_images_are_refused(image):
+    with pytest.raises(ValueError, match='uint8 RGB'):
+        draw_instances(image, [])
+
+
+def test_a_mask_of_another_size_is_refused():
+    masks = {'visible': box_mask(0, 0, 5, 5, (60, 80))}
+    with pytest.raises(ValueError, match=r'track 7: its visible mask is .*\(60, 80\)'):
+        draw_instances(frame(), [DrawnInstance(7, masks)])
+
+
+def test_the_real_shape_is_followed_on_small_frames():
+    mask = np.zeros((40, 64), np.uint8)
+    cv2.circle(mask, (30, 20), 12, 1, -1)
+    instance = DrawnInstance(1, {'visible': rle.encode(mask[None])[0]}, color=COLOR)
+    style = DrawStyle(fill_opacity=1, labels=False, line_width=1)
+    drawn = draw_instances(np.zeros((40, 64, 3), np.uint8), [instance], scale=6, style=style)
+    area = (drawn[..., 0] > 60).sum() / 36
+    assert area == pytest.approx(mask.sum(), rel=0.08)

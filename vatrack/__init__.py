@@ -1,0 +1,29 @@
+"""vatrack: amodal video instance segmentation as a plugin of MMDetection 3.x.
+
+The folders follow the data:
+
+=================  ==========================================================
+``converters``     raw dataset -> one annotation file (``synthetic`` makes one)
+``datasets``       annotation file -> clips, samplers, transforms
+``models``         clips -> per-frame instances: detector, RoI head, losses
+``track``          per-frame instances -> tracks
+``evaluation``     tracks + truth -> numbers
+``visualization``  tracks -> pictures
+``structures``     the nouns all of them share; start with ``fields.py``
+``ops``            mmcv's compiled ops out of torchvision, where mmcv has none
+``engine, apis``   hooks; training and testing as functions
+=================  ==========================================================
+"""
+import os
+
+# Before torch is imported: threads that wait for one another must not spin. On a busy machine of
+# few cores spinning makes a training step several times slower (docs/performance.md).
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+from .ops import install as _install_ops  # noqa: E402
+from .versions import check as _check_versions  # noqa: E402
+
+__version__ = '0.1.0'
+
+_check_versions()
+_install_ops()

@@ -1,0 +1,55 @@
+"""Testing as a function: a checkpoint or a result file, to numbers."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+
+from vatrack.evaluation.evaluate import evaluate
+from vatrack.evaluation.report import format_report, save_metrics
+from vatrack.structures import load_annotations
+from vatrack.structures.results import read_results
+
+from .config import build_runner
+from .weights import check_checkpoint_file, drop_pretrained, load_weights
+
+
+def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, float]:
+    """Run a checkpoint over the test set, write its tracks, then score them.
+
+    Args:
+        config: Complete config with ``work_dir``; its ``test_evaluator`` says
+            what is computed and under which protocol.
+        checkpoint: Checkpoint of that config.
+        out: Result file to write (evaluation starts after it is written).
+
+    Returns:
+        Metrics as :func:`vatrack.evaluation.evaluate.evaluate` gives them.
+
+    Raises:
+        WeightsError: The checkpoint is damaged or of another architecture.
+    """
+    check_checkpoint_file(checkpoint)
+    drop_pretrained(config)
+    config.load_from, config.resume = None, False
+    config.test_evaluator.out = str(out)
+    runner = build_runner(config)
+    load_weights(runner.model.module if is_model_wrapper(runner.model) else runner.model,
+                 checkpoint)
+    # Already loaded, strictly; the runner would load again, without looking at what is missing.
+    runner._has_loaded = True
+    return runner.test()
+
+
+def score_results(config: Config, results: str | Path) -> dict[str, float]:
+    """Score a result file under the ``test_evaluator`` of a config, without a model."""
+    evaluator = config.test_evaluator
+    annotations = load_annotations(evaluator.ann_file)
+    metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
+                       evaluator.protocol)
+    print(format_report(metrics, evaluator.protocol, evaluator.ann_file))
+    return metrics
+
+
+__all__ = ['save_metrics', 'score_results', 'test']

@@ -1,0 +1,56 @@
+"""Training as a function."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .config import build_runner
+from .runs import last_checkpoint
+from .weights import (WeightsError, check_checkpoint_file, drop_pretrained, fetch_pretrained,
+                      train_from_scratch)
+
+
+def train(config: Config, resume: str | None = None, from_scratch: bool = False) -> None:
+    """Train as the config says; checkpoints and logs go to ``config.work_dir``.
+
+    Args:
+        config: Complete config with ``work_dir``.
+        resume: None; 'auto' for the last checkpoint of ``work_dir``; or a
+            checkpoint file.
+        from_scratch: Use no pretrained weights.
+
+    Raises:
+        WeightsError: Pretrained weights or the checkpoint cannot be had.
+        NonFiniteError: A loss became NaN or infinite.
+    """
+    if from_scratch:
+        train_from_scratch(config)
+    if resume == 'auto':
+        resume = last_checkpoint(config.work_dir)
+        if resume is None:
+            raise WeightsError(f'{config.work_dir}: no checkpoint to resume from; leave --resume '
+                               'out to start a run, or name the checkpoint')
+    if resume is None:
+        fetch_pretrained(config)
+    else:
+        check_checkpoint_file(resume)
+        drop_pretrained(config)
+        config.load_from, config.resume = str(resume), True
+    runner = build_runner(config)
+    runner.train()
+    runner.logger.info('Trained. Test with: python tools/test.py %s %s --eval AP vAP',
+                       Path(runner.work_dir) / Path(config.filename).name,
+                       last_checkpoint(runner.work_dir))
+
+
+def set_amp(config: Config, dtype: str) -> None:
+    """Train in mixed precision, in place.
+
+    Args:
+        config: Config with an ``optim_wrapper``.
+        dtype: 'bf16' or 'fp16'; fp16 scales the loss dynamically.
+    """
+    config.optim_wrapper.type = 'AmpOptimWrapper'
+    config.optim_wrapper.dtype = {'bf16': 'bfloat16', 'fp16': 'float16'}[dtype]
+    config.optim_wrapper.loss_scale = 'dynamic'

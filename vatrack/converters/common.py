@@ -1,0 +1,209 @@
+"""What all converters share: writing the annotation file, and running over many videos."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, TypeVar
+
+from tqdm import tqdm
+
+from vatrack.structures import MASK_KINDS, AnnotationError, Instance
+from vatrack.structures import rle as rle_ops
+from vatrack.structures.annotation_entry import occlusion_rate, read_rle
+from vatrack.structures.rle import RLE
+
+Job = TypeVar('Job')
+
+
+class ConversionError(ValueError):
+    """A raw dataset is incomplete or not as published; says where and how to mend it."""
+
+
+class AnnotationWriter:
+    """Writes one annotation file in the canonical form of ``docs/annotations.md``.
+
+    Frames are given video by video, in time order. Images and annotations go
+    to disk at once, so memory does not grow with the dataset. The file appears
+    under its name only when all is written; after an error nothing is left.
+
+    Example::
+
+        with AnnotationWriter('train.json', {1: 'fish'}) as writer:
+            writer.add_video('00000', width=480, height=320)
+            writer.add_frame('00000/images/000000.jpg', [Instance(
+                id=0, instance_id=7, category_id=1, masks={'visible': rle}, bboxes={})])
+
+    Args:
+        path: The file; missing folders are made.
+        categories: Class name by category id.
+    """
+
+    def __init__(self, path: str | Path, categories: Mapping[int, str]) -> None:
+        self.path = Path(path)
+        self.num_frames = 0
+        self.num_annotations = 0
+        self._categories = dict(categories)
+        self._videos: list[dict[str, Any]] = []
+        self._parts: list[IO[str]] = []
+
+    def __enter__(self) -> AnnotationWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._parts = [open(self._part(name), 'w+', encoding='utf-8')  # noqa: SIM115
+                       for name in ('annotations', 'images')]
+        categories = [{'id': id_, 'name': name} for id_, name in self._categories.items()]
+        self._parts[0].write(f'{{"categories": {json.dumps(categories)},\n"annotations": [')
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        annotations, images = self._parts
+        try:
+            if kind is None:
+                self._finish(annotations, images)
+                annotations.close()
+                os.replace(annotations.name, self.path)
+        finally:
+            for part in self._parts:
+                part.close()
+                Path(part.name).unlink(missing_ok=True)
+
+    def add_video(self, name: str, width: int, height: int) -> int:
+        """Begin a video; the frames that follow belong to it. Returns its id, from 1."""
+        self._videos.append({'id': len(self._videos) + 1, 'name': name, 'width': width,
+                             'height': height, 'num_frames': 0})
+        return len(self._videos)
+
+    def add_frame(self, file_name: str, instances: Sequence[Instance]) -> int:
+        """Add the next frame of the current video.
+
+        Args:
+            file_name: Name of the image, relative to the image folder.
+            instances: Its objects, with masks of any kinds at the size of the
+                video. ``id`` is assigned anew; a box that is missing is the
+                tight box of its mask; ``occlusion`` is computed from the masks
+                where both kinds are given.
+
+        Returns:
+            The image id, from 1.
+
+        Raises:
+            AnnotationError: A mask has another size than the video or no pixel
+                at all, a category is unknown, or an instance occurs twice.
+        """
+        video = self._videos[-1]
+        where = f"{self.path}: video '{video['name']}', frame '{file_name}'"
+        records = self._records(where, [video['height'], video['width']], instances)
+        self.num_frames += 1
+        image = {'id': self.num_frames, 'video_id': video['id'], 'file_name': file_name,
+                 'frame_id': video['num_frames'], 'width': video['width'],
+                 'height': video['height']}
+        video['num_frames'] += 1
+        self._write(self._parts[1], image, first=self.num_frames == 1)
+        for record in records:
+            self.num_annotations += 1
+            head = {'id': self.num_annotations, 'video_id': video['id'],
+                    'image_id': self.num_frames}
+            self._write(self._parts[0], head | record, first=self.num_annotations == 1)
+        return self.num_frames
+
+    def _records(self, where: str, size: list[int],
+                 instances: Sequence[Instance]) -> list[dict[str, Any]]:
+        """Entries of one frame; area and box of all its masks are measured in one call."""
+        seen: set[int] = set()
+        read = [self._read(f'{where}, instance {instance.instance_id}', size, instance, seen)
+                for instance in instances]
+        flat = [rle for masks in read for rle in masks.values()]
+        measures = iter(zip(rle_ops.areas(flat).tolist(), rle_ops.bboxes(flat).tolist(),
+                            strict=True))
+        records = []
+        for instance, masks in zip(instances, read, strict=True):
+            measured = {kind: next(measures) for kind in masks}
+            if not measured or not next(iter(measured.values()))[0]:
+                raise AnnotationError(f'{where}, instance {instance.instance_id}: has no pixel; '
+                                      'leave it out of this frame')
+            records.append(_record(instance, masks, measured))
+        return records
+
+    def _read(self, where: str, size: list[int], instance: Instance,
+              seen: set[int]) -> dict[str, RLE]:
+        """Masks of an instance in the order of the kinds, checked."""
+        if instance.category_id not in self._categories:
+            raise AnnotationError(f'{where}: category {instance.category_id} is not one of '
+                                  f'{sorted(self._categories)}; add it to the categories')
+        if instance.instance_id in seen:
+            raise AnnotationError(f'{where}: occurs twice in the frame; make instance ids unique')
+        seen.add(instance.instance_id)
+        try:
+            return {kind: read_rle(instance.masks[kind], f'{kind}_mask', size)
+                    for kind in MASK_KINDS if kind in instance.masks}
+        except AnnotationError as error:
+            raise AnnotationError(f'{where}: {error}') from None
+
+    def _finish(self, annotations: IO[str], images: IO[str]) -> None:
+        empty = [video['name'] for video in self._videos if not video['num_frames']]
+        if empty:
+            raise AnnotationError(f'{self.path}: videos without a frame: {empty[:5]}; leave them '
+                                  'out')
+        annotations.write('],\n"images": [')
+        images.seek(0)
+        shutil.copyfileobj(images, annotations)
+        annotations.write(f'],\n"videos": {json.dumps(self._videos)}}}\n')
+
+    def _part(self, name: str) -> Path:
+        return self.path.with_name(f'{self.path.name}.{name}.part')
+
+    @staticmethod
+    def _write(part: IO[str], record: dict[str, Any], first: bool) -> None:
+        part.write(('\n' if first else ',\n') + json.dumps(record, separators=(',', ':')))
+
+
+def run_parallel(function: Callable[[Job], None], jobs: Sequence[Job], workers: int,
+                 description: str) -> None:
+    """Call ``function`` on every job, in processes if ``workers`` > 1, with a progress bar.
+
+    The first error stops the run and is raised here; jobs that are under way
+    finish.
+    """
+    progress = {'desc': description, 'total': len(jobs), 'unit': 'video', 'disable': None}
+    if workers <= 1:
+        for job in tqdm(jobs, **progress):
+            function(job)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        futures = [pool.submit(function, job) for job in jobs]
+        try:
+            for future in tqdm(as_completed(futures), **progress):
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _record(instance: Instance, masks: dict[str, RLE],
+            measured: dict[str, tuple[int, list[float]]]) -> dict[str, Any]:
+    """Entry of ``annotations`` without the ids that the writer counts."""
+    areas = {kind: area for kind, (area, _) in measured.items()}
+    boxes = {kind: _xywh(instance.bboxes.get(kind, box)) if area else None
+             for kind, (area, box) in measured.items()}
+    record = {'category_id': instance.category_id, 'instance_id': instance.instance_id,
+              'bbox': next(iter(boxes.values()))}
+    if 'visible' in boxes:
+        record['bbox_visible'] = boxes['visible']
+    record |= {f'{kind}_mask': rle for kind, rle in masks.items()}
+    record |= {f'area_{kind}': area for kind, area in areas.items()}
+    occlusion = instance.occlusion
+    if len(areas) == len(MASK_KINDS):
+        occlusion = occlusion_rate(areas['visible'], areas['amodal'])
+    if occlusion is not None:
+        record['occlude_rate'] = occlusion
+    record['iscrowd'] = int(instance.iscrowd)
+    return record
+
+
+def _xywh(box: Sequence[float]) -> list[float]:
+    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]

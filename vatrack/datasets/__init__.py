@@ -1,0 +1,9 @@
+"""Annotation file -> clips."""
+from .amodal_video import AmodalVideoDataset
+from .samplers import KeyReferenceSampler, VideoSampler
+from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip
+
+__all__ = [
+    'AmodalVideoDataset', 'KeyReferenceSampler', 'LoadAmodalAnnotations', 'LoadFrame', 'PackClip',
+    'VideoSampler'
+]

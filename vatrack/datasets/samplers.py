@@ -1,0 +1,79 @@
+"""Which frames make a training clip, and which videos a test process gets."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from mmengine.dist import get_dist_info
+from torch.utils.data import Sampler
+
+from vatrack.registry import DATA_SAMPLERS, TASK_UTILS
+
+from .amodal_video import AmodalVideoDataset
+
+
+@TASK_UTILS.register_module()
+class KeyReferenceSampler:
+    """Draws reference frames near a key frame (QDTrack; VATrack: 1 within +-3).
+
+    Args:
+        scope: Largest distance to the key frame, in frames.
+        num_refs: Reference frames per key frame.
+    """
+
+    def __init__(self, scope: int = 3, num_refs: int = 1) -> None:
+        if scope < 1 or num_refs < 1:
+            raise ValueError(f'scope and num_refs must be positive, got {scope} and {num_refs}')
+        self.scope = scope
+        self.num_refs = num_refs
+
+    def sample(self, key: int, start: int, stop: int) -> list[int]:
+        """Draw reference frames, uniformly and where possible without repetition.
+
+        Args:
+            key: Index of the key frame.
+            start: Index of the first frame of its video.
+            stop: Index after its last frame.
+
+        Returns:
+            ``num_refs`` frame indices; the key itself for a video of one frame.
+        """
+        near = [i for i in range(max(start, key - self.scope), min(stop, key + self.scope + 1))
+                if i != key] or [key]
+        drawn = np.random.choice(near, self.num_refs, replace=len(near) < self.num_refs)
+        return drawn.tolist()
+
+
+@DATA_SAMPLERS.register_module()
+class VideoSampler(Sampler):
+    """All frames in time order; with several processes, whole videos to each.
+
+    Videos go to processes so that the numbers of frames are as even as a
+    greedy assignment makes them (longest video first). No frame is repeated.
+
+    Args:
+        dataset: The dataset to sample.
+        seed: Unused; mmengine passes it to every sampler.
+    """
+
+    def __init__(self, dataset: AmodalVideoDataset, seed: int | None = None) -> None:
+        rank, world_size = get_dist_info()
+        starts = dataset.video_starts
+        lengths = np.diff(starts)
+        load = np.zeros(world_size, dtype=np.int64)
+        mine = []
+        for video in np.argsort(-lengths, kind='stable'):
+            lightest = int(load.argmin())
+            load[lightest] += lengths[video]
+            if lightest == rank:
+                mine.append(video)
+        self.indices = [i for v in sorted(mine) for i in range(starts[v], starts[v + 1])]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Nothing to do: the order is always the same."""

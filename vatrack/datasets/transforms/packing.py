@@ -1,0 +1,51 @@
+"""Packing: the last transform, from a clip to what the model takes."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.structures import InstanceData
+
+from vatrack.registry import TRANSFORMS
+
+_FIELDS = {'gt_bboxes_labels': 'labels', 'gt_instances_ids': 'instances_ids'}
+_META = ('img_id', 'img_path', 'video_id', 'video_name', 'frame_id', 'video_length', 'ori_shape',
+         'img_shape', 'scale_factor', 'flip', 'flip_direction')
+
+
+@TRANSFORMS.register_module()
+class PackClip(BaseTransform):
+    """Pack the T frames of a clip.
+
+    Returns:
+        ``inputs`` (T, 3, H, W) uint8 and ``data_samples``, a
+        :class:`TrackDataSample` of T frames whose ``key_frames_inds`` and
+        ``ref_frames_inds`` name the key and reference frames. Fields and
+        metainfo are those of :mod:`vatrack.structures.fields`.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pack ``results``, a dict of lists with one entry per frame."""
+        images = np.stack(results['img'])
+        frames = [self._frame(results, i) for i in range(len(images))]
+        is_key = np.asarray(results['key_frame_flags'])
+        clip = TrackDataSample(video_data_samples=frames,
+                               metainfo=dict(key_frames_inds=np.flatnonzero(is_key).tolist(),
+                                             ref_frames_inds=np.flatnonzero(~is_key).tolist()))
+        inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        return dict(inputs=inputs, data_samples=clip)
+
+    @staticmethod
+    def _frame(results: dict, index: int) -> DetDataSample:
+        meta = {key: results[key][index] for key in _META if key in results}
+        frame = DetDataSample(metainfo=meta)
+        if 'gt_bboxes' in results:
+            boxes = results['gt_bboxes'][index]
+            instances = InstanceData(bboxes=getattr(boxes, 'tensor', torch.as_tensor(boxes)))
+            for key, field in _FIELDS.items():
+                instances[field] = torch.from_numpy(results[key][index])
+            if results['gt_masks'][index] is not None:
+                instances.masks = results['gt_masks'][index]
+            frame.gt_instances = instances
+        return frame

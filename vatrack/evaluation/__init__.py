@@ -1,0 +1,4 @@
+"""Tracks + truth -> numbers."""
+from .metric import VideoInstanceMetric
+
+__all__ = ['VideoInstanceMetric']

@@ -1,0 +1,186 @@
+"""The metric that mmengine's loops call: collects tracks, writes them, scores them."""
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.structures import DetDataSample
+from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from vatrack.registry import METRICS
+from vatrack.structures import MASK_KINDS, AnnotationFile, Video, load_annotations, masks_field
+from vatrack.structures.results import TrackRecord, write_results
+
+from .evaluate import check_metrics, evaluate
+from .protocols import get_protocol
+from .report import format_report
+
+
+@METRICS.register_module()
+class VideoInstanceMetric(BaseMetric):
+    """Collect the tracks of whole videos and score them against an annotation file.
+
+    Frames arrive in time order. When a video is complete its tracks go to a
+    file, so that finished work outlives a crash and memory holds one video at
+    a time. At the end one process merges the files of all, writes the result
+    file and scores it; the numbers do not depend on how many processes there
+    were.
+
+    Args:
+        ann_file: Annotation file with the truth.
+        metric: What to compute: 'AP' (image level), 'vAP' (video level). (Not
+            ``metrics``: mmengine takes a dict with that key for an evaluator.)
+        protocol: Name of the evaluation protocol, see ``protocols.py``.
+        out: Result file to write; None keeps none.
+        **kwargs: As :class:`mmengine.evaluator.BaseMetric`.
+
+    Raises:
+        ValueError: Unknown metric or protocol; raised before any frame is
+            processed.
+    """
+
+    def __init__(self, ann_file: str, metric: Sequence[str] = ('AP', 'vAP'),
+                 protocol: str = 'sailvos-full', out: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metric = check_metrics(metric)
+        self.protocol = get_protocol(protocol).name
+        self.ann_file = ann_file
+        self.out = out
+        self._annotations: AnnotationFile | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parts: Path | None = None
+        self._open: _OpenVideo | None = None
+        self._kinds: tuple[str, ...] = ()
+
+    @property
+    def annotations(self) -> AnnotationFile:
+        """The annotation file, read when first needed."""
+        if self._annotations is None:
+            self._annotations = load_annotations(self.ann_file)
+            self._videos = {video.id: video for video in self._annotations.videos}
+        return self._annotations
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Take the next frames, in time order.
+
+        Args:
+            data_batch: Unused.
+            data_samples: Clips as dicts; each frame has
+                ``pred_track_instances`` (see ``vatrack/structures/fields.py``).
+        """
+        for clip in data_samples:
+            for frame in clip['video_data_samples']:
+                self._add(frame)
+
+    def _add(self, frame: DetDataSample) -> None:
+        instances = frame.pred_track_instances
+        self._kinds = tuple(kind for kind in MASK_KINDS if masks_field(kind) in instances)
+        categories = self._categories()
+        if frame.frame_id == 0:
+            self._open = _OpenVideo(self._videos[frame.video_id], self._kinds, categories)
+        self._open.add(frame.frame_id, instances)
+        if frame.frame_id == frame.video_length - 1:
+            with self._part().open('a') as file:
+                file.writelines(json.dumps(record.to_json()) + '\n'
+                                for record in self._open.tracks())
+            self._open = None
+
+    def _categories(self) -> list[int]:
+        ids = {name: id_ for id_, name in self.annotations.categories.items()}
+        return [ids[name] for name in self.dataset_meta['classes']]
+
+    def _part(self) -> Path:
+        if self._parts is None:
+            if self.out is not None:
+                self._parts = Path(f'{self.out}.parts')
+                self._parts.mkdir(parents=True, exist_ok=True)
+            else:
+                self._parts = Path(tempfile.mkdtemp(prefix='vatrack-'))
+            self._part_file.unlink(missing_ok=True)
+        return self._part_file
+
+    @property
+    def _part_file(self) -> Path:
+        return self._parts / f'rank{get_rank()}.jsonl'
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Merge the tracks of all processes, write and score them.
+
+        Args:
+            size: Number of frames of the dataset.
+
+        Returns:
+            Fractions in [0, 1] by name, for example ``amodal/video/vAP50``; -1
+            where there is no truth. The same in every process.
+        """
+        self._part().touch()
+        parts = all_gather_object(self._part_file.resolve())
+        results: list[dict] = [{}]
+        if is_main_process():
+            tracks = list(_merge(parts))
+            if self.out is not None:
+                write_results(self.out, tracks)
+                MMLogger.get_current_instance().info('Wrote %s', self.out)
+            results = [evaluate(self.annotations, tracks, self.metric, self.protocol,
+                                self._kinds or None)]
+            MMLogger.get_current_instance().info(
+                '\n%s', format_report(results[0], self.protocol, self.ann_file))
+            for folder in {file.parent for file in parts}:
+                shutil.rmtree(folder)
+        broadcast_object_list(results)
+        self._reset()
+        return results[0]
+
+    def compute_metrics(self, results: list) -> dict:
+        """Not used: :meth:`evaluate` scores whole files."""
+        raise TypeError('VideoInstanceMetric scores in evaluate()')
+
+
+class _OpenVideo:
+    """Tracks of the video that is being processed; only frames where a track is present."""
+
+    def __init__(self, video: Video, kinds: tuple[str, ...], categories: list[int]) -> None:
+        self.video, self.kinds, self.categories = video, kinds, categories
+        self.frames: dict[int, dict[int, tuple]] = defaultdict(dict)
+
+    def add(self, index: int, instances: Any) -> None:
+        masks = zip(*(instances[masks_field(kind)] for kind in self.kinds), strict=True)
+        for track_id, score, label, box, rles in zip(
+                instances.instances_id.tolist(), instances.scores.tolist(),
+                instances.labels.tolist(), instances.bboxes.tolist(), masks, strict=True):
+            self.frames[track_id][index] = (score, self.categories[label], tuple(box), rles)
+
+    def tracks(self) -> Iterator[TrackRecord]:
+        length = len(self.video.frames)
+        for track_id, present in sorted(self.frames.items()):
+            columns = [[present[t][i] if t in present else None for t in range(length)]
+                       for i in range(3)]
+            scores, categories, boxes = columns
+            classes = [c for c in categories if c is not None]
+            yield TrackRecord(
+                video_id=self.video.id,
+                track_id=track_id + 1,
+                category_id=max(set(classes), key=lambda c: (classes.count(c), -c)),
+                score=sum(s for s in scores if s is not None) / len(present),
+                masks={kind: [present[t][3][k] if t in present else None for t in range(length)]
+                       for k, kind in enumerate(self.kinds)},
+                scores=scores,
+                bboxes=boxes,
+                category_ids=categories if len(set(classes)) > 1 else None)
+
+
+def _merge(parts: list[Path]) -> Iterator[TrackRecord]:
+    """All tracks in order of video and track, with ids that are unique over all videos."""
+    lines = [json.loads(line) for part in parts for line in part.open()]
+    lines.sort(key=lambda record: (record['video_id'], record['track_id']))
+    for new_id, record in enumerate(lines, start=1):
+        yield TrackRecord.from_json({**record, 'track_id': new_id})

@@ -1,0 +1,116 @@
+"""From the masks of instances to the targets of regions, and back to run lengths."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pycocotools import mask as coco_mask
+from torch import Tensor
+from torch.nn.functional import grid_sample
+from torchvision.ops import roi_align
+
+from vatrack.structures.masks import MasksByKind
+from vatrack.structures.rle import RLE
+
+# Pixels that are pasted at once; bounds the memory of a frame with many objects.
+_PASTE_PIXELS = 1 << 26
+
+
+def crop_mask_targets(masks: MasksByKind, kinds: Sequence[str], boxes: Tensor, instances: Tensor,
+                      size: tuple[int, int]) -> Tensor:
+    """Crop and resize the mask of each region's instance, all kinds in one RoIAlign.
+
+    Equals mmdet's ``BitmapMasks.crop_and_resize`` per kind, but keeps every
+    step on the device of ``boxes``.
+
+    Args:
+        masks: Masks of the N instances of a frame, (N, H, W) per kind.
+        kinds: K names of kinds.
+        boxes: (R, 4) xyxy regions in pixels of the masks.
+        instances: (R,) index of the instance of each region.
+        size: (h, w) of the targets.
+
+    Returns:
+        (R, K, h, w) float32 of zeros and ones.
+    """
+    if len(boxes) == 0:
+        return boxes.new_zeros(0, len(kinds), *size)
+    used, regions = instances.unique(return_inverse=True)
+    index = used.cpu().numpy()
+    stacked = np.stack([masks.kind(kind).masks[index] for kind in kinds], axis=1)
+    pixels = torch.from_numpy(stacked).to(boxes.device).float()
+    rois = torch.cat([regions[:, None].float(), boxes.float()], dim=1)
+    crops = roi_align(pixels, rois, size, spatial_scale=1.0, sampling_ratio=0, aligned=True)
+    return (crops >= 0.5).float()
+
+
+def paste_masks(probabilities: Tensor, boxes: Tensor, shape: tuple[int, int],
+                threshold: float) -> list[RLE]:
+    """Paste region masks into the frame and run-length encode them.
+
+    Runs are found on the device; only their ends travel to the host, so that
+    no full-resolution mask outlives its chunk.
+
+    Args:
+        probabilities: (N, h, w) float in [0, 1].
+        boxes: (N, 4) xyxy in pixels of the frame.
+        shape: (H, W) of the frame.
+        threshold: Least probability of a mask pixel.
+
+    Returns:
+        N RLEs of size ``shape``.
+    """
+    height, width = shape
+    rles: list[RLE] = []
+    # On a CPU only the pixels of a mask's own box are worth computing.
+    chunk = 1 if boxes.device.type == 'cpu' else max(1, _PASTE_PIXELS // (height * width))
+    for start in range(0, len(boxes), chunk):
+        part = boxes[start:start + chunk]
+        x0, y0 = (part[:, :2].amin(0).floor() - 1).clamp(min=0).int().tolist()
+        x1, y1 = (part[:, 2:].amax(0).ceil() + 1).int().tolist()
+        window = (x0, y0, max(x0, min(x1, width)), max(y0, min(y1, height)))
+        pasted = _sample(probabilities[start:start + chunk], part, window) >= threshold
+        rles += _encode(pasted, window[0], window[1], shape)
+    return rles
+
+
+def _sample(probabilities: Tensor, boxes: Tensor, window: tuple[int, int, int, int]) -> Tensor:
+    """Bilinear values of the masks at the pixel centres of a window: (N, h, w)."""
+    x0, y0, x1, y1 = window
+    size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-6)
+    xs = torch.arange(x0, x1, device=boxes.device, dtype=torch.float32) + 0.5
+    ys = torch.arange(y0, y1, device=boxes.device, dtype=torch.float32) + 0.5
+    gx = (xs[None] - boxes[:, :1]) / size[:, :1] * 2 - 1
+    gy = (ys[None] - boxes[:, 1:2]) / size[:, 1:] * 2 - 1
+    grid = torch.stack([gx[:, None, :].expand(-1, len(ys), -1),
+                        gy[:, :, None].expand(-1, -1, len(xs))], dim=3)
+    return grid_sample(probabilities[:, None].float(), grid, align_corners=False)[:, 0]
+
+
+def _encode(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> list[RLE]:
+    """Encode (N, h, w) bool windows at (x0, y0) of a frame of ``shape``."""
+    height, width = shape
+    count, h, w = masks.shape
+    # Column-major, with a background row at either end of each column: a
+    # run starts or ends wherever neighbours along a column differ.
+    columns = torch.nn.functional.pad(masks.transpose(1, 2), (1, 1))
+    mask_id, column, row = (columns[..., 1:] != columns[..., :-1]).nonzero(as_tuple=True)
+    ends = ((x0 + column) * height + y0 + row).cpu().numpy()
+    per_mask = np.split(ends, np.cumsum(torch.bincount(mask_id, minlength=count).cpu().numpy())[:-1])
+    return [_from_run_ends(e, height, width) for e in per_mask]
+
+
+def _from_run_ends(ends: np.ndarray, height: int, width: int) -> RLE:
+    # A run that ends at the foot of a column and one that starts at the head
+    # of the next are one run: equal positions cancel in pairs.
+    same = ends[1:] == ends[:-1]
+    keep = np.ones(len(ends), dtype=bool)
+    keep[1:] &= ~same
+    keep[:-1] &= ~same
+    bounds = np.concatenate([[0], ends[keep], [height * width]])
+    counts = np.diff(bounds)
+    if len(counts) > 1 and counts[-1] == 0:
+        counts = counts[:-1]
+    rle = coco_mask.frPyObjects({'size': [height, width], 'counts': counts.tolist()}, height, width)
+    return {'size': [height, width], 'counts': rle['counts'].decode('ascii')}

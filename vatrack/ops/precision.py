@@ -1,0 +1,17 @@
+"""The dtype in which the operators compute."""
+from __future__ import annotations
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+
+def to_compute_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Bring floating tensors of any shape to one dtype: float32, or float64 if one of them has it.
+
+    torchvision's kernels want equal dtypes and, on the CPU, no half precision; under autocast mmcv
+    passes both mixed and half ones.
+    """
+    dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
+    return tuple(tensor.to(dtype) for tensor in tensors)

@@ -1,0 +1,64 @@
+"""The data contract: every field that travels between stages, by name.
+
+Shapes use one alphabet: B batch, T frames of a clip, N instances, R regions,
+M live tracks, K classes, C channels, E embedding, H and W. Boxes are xyxy in
+code and xywh only inside JSON. Pixels are those of the current image.
+
+Two *kinds* of mask and box exist and are always addressed by name:
+
+``visible``  the pixels of an object that no other thing covers.
+``amodal``   its full shape, covered parts included (clipped to the frame);
+             visible is a subset of amodal.
+
+A key that is absent means *not annotated* or *not predicted*; it never means
+an empty mask. An object without a single pixel in a frame has no entry there.
+
+``gt_instances`` (one per frame, training)
+
+============== ================== ==========================================
+bboxes         (N, 4) float32     boxes of the model's ``box_kind``
+labels         (N,) int64         0-based, contiguous
+instances_ids  (N,) int64         unique in a video; 0 is a valid id
+masks          MasksByKind        (N, H, W) per kind the config asks for; absent
+                                  on reference frames unless asked for
+============== ================== ==========================================
+
+``pred_track_instances`` (one per frame, testing; original resolution)
+
+============== ================== ==========================================
+bboxes         (N, 4) float32     boxes of the model's ``box_kind``
+scores         (N,) float32       in [0, 1]
+labels         (N,) int64         0-based
+instances_id   (N,) int64         track id; unique within the frame and the
+                                  video; 0 is a valid id
+visible_masks  list of N RLE      present for every kind the model predicts
+amodal_masks   list of N RLE
+============== ================== ==========================================
+
+Metainfo of a frame: ``video_id``, ``video_name``, ``img_id``, ``frame_id``
+(0-based position in time), ``video_length`` (frames), ``img_path``,
+``ori_shape`` (H, W), ``img_shape`` (H, W), ``scale_factor`` (w, h).
+
+Network input is (B, T, 3, H, W): uint8 RGB or BGR as loaded, until the data
+preprocessor normalises and pads it. T is 2 (key, reference) in training and 1
+in testing.
+
+An *RLE* is a COCO compressed run-length mask ``{'size': [H, W], 'counts':
+str}`` at original resolution. ``occlusion`` is 1 - area(visible) /
+area(amodal), in [0, 1].
+"""
+from __future__ import annotations
+
+from typing import Literal
+
+MaskKind = Literal['visible', 'amodal']
+
+#: All mask kinds, in the order in which tables and files list them.
+MASK_KINDS: tuple[MaskKind, ...] = ('amodal', 'visible')
+
+
+def masks_field(kind: str) -> str:
+    """Name of the field that holds masks of ``kind``: ``'amodal_masks'``."""
+    if kind not in MASK_KINDS:
+        raise ValueError(f'mask kind must be one of {MASK_KINDS}, got {kind!r}')
+    return f'{kind}_masks'

@@ -1,0 +1,174 @@
+"""Quasi-dense association (QDTrack), the policy of VATrack (QD)."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from vatrack.registry import MODELS
+
+from .affinity import METRICS
+from .assign import UNMATCHED, greedy_assign
+
+
+@dataclass
+class Memory:
+    """Embeddings that detections are compared with, one row each.
+
+    Attributes:
+        ids: (M,) int64 track ids; -1 for backdrops.
+        embeds: (M, E) float32.
+        labels: (M,) int64.
+        last_seen: (M,) int64 frame ids.
+    """
+
+    ids: Tensor
+    embeds: Tensor
+    labels: Tensor
+    last_seen: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, index: Tensor) -> Memory:
+        """Rows chosen by an index or a bool mask."""
+        return Memory(self.ids[index], self.embeds[index], self.labels[index],
+                      self.last_seen[index])
+
+    @staticmethod
+    def cat(parts: list[Memory]) -> Memory:
+        """All rows of ``parts``, in order."""
+        return Memory(torch.cat([p.ids for p in parts]), torch.cat([p.embeds for p in parts]),
+                      torch.cat([p.labels for p in parts]), torch.cat([p.last_seen for p in parts]))
+
+
+@MODELS.register_module()
+class QDTracker:
+    """Tracks objects by their embeddings; state is one row per live track.
+
+    The rule is that of the VATrack code (its trackers equal QDTrack's). The
+    memory holds the latest state of a track only, so it does not grow with
+    the length of a track.
+
+    Args:
+        init_score_thr: Detections above it start tracks.
+        obj_score_thr: Detections above it continue tracks.
+        match_score_thr: Least similarity of a match.
+        memo_tracklet_frames: A track not seen for this many frames is deleted.
+        memo_backdrop_frames: Frames that unmatched detections are remembered.
+        memo_momentum: Weight of the newest embedding of a track.
+        nms_conf_thr: Similarity above which an uncertain detection of a
+            known track is discarded.
+        nms_backdrop_iou_thr: Duplicate IoU of uncertain detections.
+        nms_class_iou_thr: Duplicate IoU of detections, across classes.
+        with_cats: Match only within a class.
+        match_metric: 'bisoftmax', 'softmax' or 'cosine'.
+    """
+
+    needs_embeds = True
+
+    def __init__(self,
+                 init_score_thr: float = 0.01,
+                 obj_score_thr: float = 0.01,
+                 match_score_thr: float = 0.5,
+                 memo_tracklet_frames: int = 32,
+                 memo_backdrop_frames: int = 1,
+                 memo_momentum: float = 0.8,
+                 nms_conf_thr: float = 0.5,
+                 nms_backdrop_iou_thr: float = 0.3,
+                 nms_class_iou_thr: float = 0.7,
+                 with_cats: bool = True,
+                 match_metric: str = 'bisoftmax') -> None:
+        if match_metric not in METRICS:
+            raise ValueError(f'match_metric must be one of {list(METRICS)}, got {match_metric!r}')
+        self.init_score_thr = init_score_thr
+        self.obj_score_thr = obj_score_thr
+        self.match_score_thr = match_score_thr
+        self.memo_tracklet_frames = memo_tracklet_frames
+        self.memo_backdrop_frames = memo_backdrop_frames
+        self.memo_momentum = memo_momentum
+        self.nms_conf_thr = nms_conf_thr
+        self.nms_backdrop_iou_thr = nms_backdrop_iou_thr
+        self.nms_class_iou_thr = nms_class_iou_thr
+        self.with_cats = with_cats
+        self.similarity = METRICS[match_metric]
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: a new video starts."""
+        self.tracks: Memory | None = None
+        self.backdrops: list[Memory] = []
+        self.next_id = 0
+
+    def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
+        """Give ids to the detections of one frame.
+
+        Args:
+            detections: ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) and
+                ``embeds`` (N, E), in any order.
+            frame_id: Position of the frame in time; frames come in order.
+
+        Returns:
+            The detections that belong to tracks, best score first, with
+            ``instances_id`` (M,) int64, unique within the frame.
+        """
+        if len(detections) == 0:
+            detections.instances_id = detections.labels.new_zeros(0)
+            return detections
+        detections = self._remove_duplicates(detections)
+        ids = self._match(detections)
+        new = (ids == UNMATCHED) & (detections.scores > self.init_score_thr)
+        ids[new] = torch.arange(int(new.sum()), device=ids.device) + self.next_id
+        self.next_id += int(new.sum())
+        self._remember(detections, ids, frame_id)
+        kept = detections[ids >= 0]
+        kept.instances_id = ids[ids >= 0]
+        return kept
+
+    def _remove_duplicates(self, detections: InstanceData) -> InstanceData:
+        """Sort by score; drop what overlaps *any* better detection, dropped ones included."""
+        detections = detections[detections.scores.sort(descending=True, stable=True).indices]
+        better = box_iou(detections.bboxes, detections.bboxes).tril(diagonal=-1)
+        thr = torch.where(detections.scores < self.obj_score_thr, self.nms_backdrop_iou_thr,
+                          self.nms_class_iou_thr)
+        return detections[(better <= thr[:, None]).all(dim=1)]
+
+    def _match(self, detections: InstanceData) -> Tensor:
+        memory = [m for m in (self.tracks, *self.backdrops) if m is not None and len(m)]
+        if not memory:
+            return torch.full_like(detections.labels, UNMATCHED)
+        memory = Memory.cat(memory)
+        # Float32 on purpose: half precision would merge different objects.
+        similarity = self.similarity(detections.embeds.float(), memory.embeds.float())
+        if self.with_cats:
+            similarity = similarity * (detections.labels[:, None] == memory.labels[None])
+        columns = torch.from_numpy(greedy_assign(
+            similarity.cpu().numpy(), (memory.ids >= 0).cpu().numpy(),
+            (detections.scores > self.obj_score_thr).cpu().numpy(), self.match_score_thr,
+            self.nms_conf_thr)).to(memory.ids.device)
+        return torch.where(columns >= 0, memory.ids[columns.clamp(min=0)], columns)
+
+    def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
+        now = Memory(ids, detections.embeds, detections.labels, torch.full_like(ids, frame_id))
+        seen = now.select(ids >= 0)
+        if self.tracks is None:
+            self.tracks = seen
+        else:
+            pairs = (seen.ids[:, None] == self.tracks.ids[None]).nonzero()
+            rows, known = pairs[:, 0], pairs[:, 1]
+            m = self.memo_momentum
+            self.tracks.embeds[known] = (1 - m) * self.tracks.embeds[known] + m * seen.embeds[rows]
+            self.tracks.labels[known] = seen.labels[rows]
+            self.tracks.last_seen[known] = frame_id
+            is_new = torch.ones_like(seen.ids, dtype=torch.bool)
+            is_new[rows] = False
+            self.tracks = Memory.cat([self.tracks, seen.select(is_new)])
+        self.tracks = self.tracks.select(frame_id - self.tracks.last_seen
+                                         < self.memo_tracklet_frames)
+        better = box_iou(detections.bboxes, detections.bboxes).tril(diagonal=-1)
+        clear = (better <= self.nms_backdrop_iou_thr).all(dim=1)
+        backdrop = now.select((ids == UNMATCHED) & clear)
+        self.backdrops = [backdrop, *self.backdrops][:self.memo_backdrop_frames]
