@@ -2,7 +2,7 @@
 
 Examples:
     python tools/convert.py fishbowl data/fishbowl_raw --out data/fishbowl --workers 8
-    python tools/convert.py fishbowl data/fishbowl_raw --out data/fishbowl_small --limit 20 --every 4
+    python tools/convert.py fishbowl data/fishbowl_raw --out data/small --limit 20 --every 4
 """
 from __future__ import annotations
 

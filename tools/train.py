@@ -15,10 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.apis import (ConfigError, WeightsError, default_work_dir, load_config,  # noqa: E402
-                          parse_options, set_amp, train)
-from vatrack.engine import NonFiniteError  # noqa: E402
-from vatrack.structures import AnnotationError  # noqa: E402
+from vatrack.apis import (default_work_dir, load_config, parse_options, set_amp,  # noqa: E402
+                          train)
+from vatrack.apis.errors import USER_ERRORS  # noqa: E402
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.amp:
             set_amp(config, args.amp)
         train(config, args.resume, args.from_scratch)
-    except (ConfigError, WeightsError, AnnotationError, NonFiniteError) as error:
+    except USER_ERRORS as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

@@ -153,7 +153,8 @@ FAULTS = {
 def test_wrong_instances_are_named_and_nothing_is_left(name, tmp_path):
     instances, message = FAULTS[name]
     (tmp_path / 'a.json').write_text('the file of an earlier run')
-    with pytest.raises(AnnotationError, match=f"video 'v', frame 'v/0.jpg', instance 3: .*{message}"):
+    where = "a.json: video 'v', frame 'v/0.jpg', instance 3: "
+    with pytest.raises(AnnotationError, match=f'{where}.*{message}'):
         write(tmp_path / 'a.json', instances)
     assert [path.name for path in tmp_path.iterdir()] == ['a.json']
     assert (tmp_path / 'a.json').read_text() == 'the file of an earlier run'

@@ -109,7 +109,7 @@ def test_every_keeps_names_and_renumbers_frames(raw, tmp_path):
     assert (cv2.imread(str(images[1])) == raw_frames[4]).all()
 
 
-def test_restart_skips_finished_videos(raw, tmp_path, monkeypatch):
+def test_restart_skips_finished_videos(raw, tmp_path):
     out = tmp_path / 'out'
     convert_fishbowl(raw, out, OPTIONS, limit=1)
     before = (out / 'train.json').read_text()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -96,6 +97,14 @@ def test_sailvos_sample_is_clean():
     assert report.summary.tracks_by_class['person'] == 3
 
 
+def test_example_of_the_documentation_is_clean(tmp_path):
+    text = (ROOT / 'docs' / 'annotations.md').read_text()
+    (tmp_path / 'a.json').write_text(re.search('```json\n(.*?)```', text, re.DOTALL).group(1))
+    report = check_annotations(tmp_path / 'a.json')
+    assert (report.num_errors, report.num_warnings) == (0, 0), report
+    assert report.summary.occlusion == {'(0.4, 0.5]': 1, '1': 1}
+
+
 def test_all_problems_are_collected_in_the_words_of_the_loader(write):
     raw = clean()
     raw['annotations'][0]['category_id'] = 9
@@ -148,7 +157,7 @@ WARNINGS = {
     'overlap': (lambda raw: raw['annotations'].__setitem__(1, annotation(1, 0, 1, 3)),
                 ["frame 0 ('v/0.png')", 'visible masks overlap in 8 pixels']),
     'box': (lambda raw: raw['annotations'][0].update(bbox=[1, 2, 6, 4]),
-            ['(id 0', 'the amodal box [1, 2, 7, 6]', 'tight box of its mask, [1.0, 2.0, 5.0, 6.0]']),
+            ['(id 0', 'the amodal box [1, 2, 7, 6]', 'box of its mask, [1.0, 2.0, 5.0, 6.0]']),
     'frame ids': (lambda raw: raw['images'][1].update(frame_id=5),
                   ["video 'v'", 'without gaps, but 1 is missing']),
     'length': (lambda raw: raw['videos'][0].update(num_frames=3),
@@ -197,7 +206,8 @@ def test_frames_on_disk(write, frames):
     for index in range(2):
         cv2.imwrite(str(frames / f'v/{index}.png'), np.zeros((WIDTH, HEIGHT, 3), np.uint8))
     report = check_annotations(path, frames)
-    assert report.num_errors == 2 and 'is 8 x 12 pixels, but its video is 12 x 8' in report.errors[0]
+    assert report.num_errors == 2
+    assert 'is 8 x 12 pixels, but its video is 12 x 8' in report.errors[0]
 
 
 def test_tool_prints_summary_and_sets_the_exit_code(write, frames, capsys):

@@ -244,6 +244,7 @@ def append(name: str, item) -> object:
 
 
 NAN = float('nan')
+OF_LARGER_IMAGE = rle_ops.encode(np.ones((1, 20, 20), bool))[0]['counts']
 WRONG_SIZE = {'size': [WIDTH, HEIGHT], 'counts': AMODAL['counts']}
 FAULTS = [
     # fault, entry named, parts of the message
@@ -287,10 +288,11 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
     (dict(amodal_mask=None, visible_mask=None, segmentation=[[1, 1, 5, 1], [2, 2, 3, 3]]),
      ["'segmentation' holds polygons"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': ''}), ["'amodal_mask' has counts ''"]),
-    (dict(amodal_mask={'size': [4, 8], 'counts': 'é'}), ["'amodal_mask' has counts"]),
+    (dict(amodal_mask={'size': [4, 8], 'counts': 'é0'}), ["'amodal_mask' has counts"]),
+    (dict(amodal_mask={'size': [4, 8], 'counts': '522P'}), ["'amodal_mask' has counts '522P'"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': [5, 2]}), ['do not add up to 4 x 8 pixels']),
     (dict(amodal_mask={'size': [4, 8], 'counts': [33, -1]}), ['do not add up to 4 x 8 pixels']),
-    (dict(amodal_mask={'size': [4, 8], 'counts': 'abcdefgh'}, bbox=None),
+    (dict(amodal_mask={'size': [4, 8], 'counts': OF_LARGER_IMAGE}, bbox=None),
      ['the box of the amodal mask lies outside the image']),
     (dict(amodal_mask=EMPTY), ["'amodal_mask' has no pixel", 'remove the entry']),
     (dict(amodal_mask=None, visible_mask=EMPTY), ["'visible_mask' has no pixel"]),

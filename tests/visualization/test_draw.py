@@ -61,6 +61,17 @@ def test_outline_is_solid_where_visible_and_dashed_where_hidden():
         assert 0.3 < hidden.mean() < 0.9
 
 
+def test_hidden_side_is_found_wherever_the_visible_mask_lies():
+    # Predicted masks need not be nested: the visible one also leaves the amodal one here.
+    parts = rle.decode([box_mask(0, 30, 10, 100), box_mask(70, 30, 130, 100)], (H, W))
+    masks = {'amodal': box_mask(30, 40, 110, 90), 'visible': rle.encode(parts.max(0)[None])[0]}
+    drawn = draw_instances(frame(), [DrawnInstance(1, masks, color=COLOR)], style=PLAIN)
+    on_line = np.abs(drawn.astype(int) - COLOR).max(axis=2) < 60
+    assert on_line[44:86, 107:112].any(axis=1).all()
+    assert 0.3 < on_line[44:86, 28:33].any(axis=1).mean() < 0.9
+    assert (drawn[32:36, 80:125] != 100).all()
+
+
 def test_outline_has_a_dark_halo():
     drawn = draw_instances(frame(200), [DrawnInstance(1, occluded(), color=COLOR)], style=PLAIN)
     assert drawn[50:80, 24:30].max(axis=2).min() < 150

@@ -37,6 +37,11 @@ def test_neighbouring_ids_are_perceptually_distinct(start):
     assert min(np.linalg.norm(a - b) for a, b in combinations(labs, 2)) > 0.08
 
 
+def test_hues_go_all_around_the_circle():
+    hues = sorted(np.arctan2(lab[2], lab[1]) for lab in map(oklab, map(track_color, range(12))))
+    assert max(np.diff([*hues, hues[0] + 2 * np.pi])) < 1.0
+
+
 @pytest.mark.parametrize('track_id', [0, 5, 12, 99, 123456])
 def test_colors_are_visible_on_black_and_white(track_id):
     luminance = linear(track_color(track_id)) @ (0.2126, 0.7152, 0.0722)

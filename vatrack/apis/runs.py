@@ -4,6 +4,10 @@ from __future__ import annotations
 from pathlib import Path
 
 
+class RunError(FileNotFoundError):
+    """There is no run or checkpoint to take; says how to make one."""
+
+
 def default_work_dir(config: str | Path, root: str | Path = 'work_dirs') -> Path:
     """Folder of the run of a config: ``work_dirs/vatrack_qd_sailvos``."""
     return Path(root) / Path(config).stem
@@ -16,20 +20,45 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
         return None
     path = Path(pointer.read_text().strip())
     # A run that was moved still finds the file beside its pointer.
-    return path if path.is_file() else pointer.parent / path.name
+    return next((p for p in (path, pointer.parent / path.name) if p.is_file()), None)
 
 
-def newest_run(root: str | Path = 'work_dirs') -> tuple[Path, Path]:
-    """Config and last checkpoint of the run that saved a checkpoint last.
+def find_run(config: str | Path | None = None, weights: str | Path | None = None,
+             root: str | Path = 'work_dirs') -> tuple[Path, Path]:
+    """Fill in what a user left out: the newest run, or the last checkpoint of a config's run.
+
+    Args:
+        config: Config, or None for the run that saved a checkpoint last.
+        weights: Checkpoint or result file, or None for the run's last checkpoint.
+        root: Folder of the runs.
+
+    Returns:
+        Config and checkpoint or result file.
 
     Raises:
-        FileNotFoundError: There is no run yet; says how to make one.
+        RunError: There is none.
     """
-    pointers = sorted(Path(root).glob('*/last_checkpoint'), key=lambda p: p.stat().st_mtime)
+    if config is None:
+        run = _newest_run(Path(root))
+    elif weights is None:
+        folder = default_work_dir(config, root)
+        run = Path(config), last_checkpoint(folder)
+        if run[1] is None:
+            raise RunError(f'{folder}: no checkpoint yet; train with python tools/train.py '
+                           f'{config}, or name the checkpoint')
+    else:
+        return Path(config), Path(weights)
+    print(f'testing {run[1]} with {run[0]}')
+    return run
+
+
+def _newest_run(root: Path) -> tuple[Path, Path]:
+    pointers = sorted(root.glob('**/last_checkpoint'), key=lambda p: p.stat().st_mtime)
     for pointer in reversed(pointers):
         configs = sorted(pointer.parent.glob('*.py'), key=lambda p: p.stat().st_mtime)
-        if configs:
-            return configs[-1], last_checkpoint(pointer.parent)
-    raise FileNotFoundError(
-        f'no finished run in {Path(root).resolve()}: train one first, for example with '
-        'python tools/train.py configs/vatrack_qd_synthetic.py, or name CONFIG and CHECKPOINT')
+        checkpoint = last_checkpoint(pointer.parent)
+        if configs and checkpoint is not None:
+            return configs[-1], checkpoint
+    raise RunError(f'no run in {root.resolve()} yet; train one, for example with '
+                   'python tools/train.py configs/vatrack_qd_synthetic.py, or name CONFIG and '
+                   'CHECKPOINT')

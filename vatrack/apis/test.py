@@ -4,12 +4,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.report import format_report, save_metrics
 from vatrack.structures import load_annotations
 from vatrack.structures.results import read_results
+from vatrack.visualization import render_results
 
 from .config import build_runner
 from .weights import check_checkpoint_file, drop_pretrained, load_weights
@@ -39,17 +41,44 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
                  checkpoint)
     # Already loaded, strictly; the runner would load again, without looking at what is missing.
     runner._has_loaded = True
-    return runner.test()
+    metrics = runner.test()
+    if is_main_process():
+        _save(config, metrics, out)
+    return metrics
 
 
 def score_results(config: Config, results: str | Path) -> dict[str, float]:
-    """Score a result file under the ``test_evaluator`` of a config, without a model."""
+    """Score a result file under the ``test_evaluator`` of a config, without a model.
+
+    Prints the table, and writes the numbers beside ``results``.
+
+    Raises:
+        ResultError: The file is damaged or does not fit the annotations.
+    """
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
     metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
                        evaluator.protocol)
     print(format_report(metrics, evaluator.protocol, evaluator.ann_file))
+    _save(config, metrics, results)
     return metrics
 
 
-__all__ = ['save_metrics', 'score_results', 'test']
+def show_results(config: Config, results: str | Path, show_dir: str | Path,
+                 score_thr: float) -> None:
+    """Draw films and a contact sheet of a result file on the frames of the test set."""
+    if not is_main_process():
+        return
+    dataset = config.test_dataloader.dataset
+    annotations = load_annotations(config.test_evaluator.ann_file)
+    root = Path(dataset.get('data_root', '')) / dataset.get('data_prefix', {}).get('img_path', '')
+    for path in render_results(annotations, read_results(results, annotations), root, show_dir,
+                               score_thr=score_thr):
+        print(path)
+
+
+def _save(config: Config, metrics: dict[str, float], results: str | Path) -> None:
+    path = Path(results).with_suffix('.metrics.json')
+    evaluator = config.test_evaluator
+    save_metrics(path, metrics, evaluator.protocol, evaluator.ann_file)
+    print(f'numbers: {path}')

@@ -46,6 +46,8 @@ class VideoInstanceMetric(BaseMetric):
             processed.
     """
 
+    default_prefix = ''
+
     def __init__(self, ann_file: str, metric: Sequence[str] = ('AP', 'vAP'),
                  protocol: str = 'sailvos-full', out: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -157,8 +157,8 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
         size: [H, W] the mask must have.
 
     Raises:
-        AnnotationError: Polygons, another size, missing or mistyped parts. The
-            runs of a compressed RLE are not looked at, see :func:`check_runs`.
+        AnnotationError: Polygons, another size, missing or mistyped parts. Of
+            a compressed RLE only the end is looked at, see :func:`check_runs`.
     """
     if type(value) is list:
         raise AnnotationError(
@@ -173,7 +173,8 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
     counts = value['counts']
     if type(counts) is list:
         return _compress(counts, key, size)
-    if type(counts) is not str or not counts or not counts.isascii():
+    # The last symbol must end a run: pycocotools reads on beyond the string until one does.
+    if type(counts) is not str or not counts.isascii() or not '0' <= counts[-1:] <= 'O':
         raise AnnotationError(f"'{key}' has counts {_short(counts)}, expected a COCO RLE string "
                               'or a list of run lengths; encode the mask again')
     return value

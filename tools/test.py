@@ -1,0 +1,79 @@
+"""Test a checkpoint, or score a result file again, and print the paper's table.
+
+Examples:
+    python tools/test.py --eval vAP                               # the newest run in work_dirs
+    python tools/test.py CONFIG --eval AP vAP                     # the last checkpoint of its run
+    python tools/test.py CONFIG CHECKPOINT --eval AP vAP --out results.json --show-dir pictures
+    python tools/test.py CONFIG results.json --eval vAP           # no model needed
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from vatrack.apis import (find_run, load_config, parse_options, score_results,  # noqa: E402
+                          show_results, test)
+from vatrack.apis.errors import USER_ERRORS  # noqa: E402
+from vatrack.evaluation.evaluate import METRICS  # noqa: E402
+from vatrack.evaluation.protocols import PROTOCOLS  # noqa: E402
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', nargs='?', help='default: that of the newest run in work_dirs')
+    parser.add_argument('weights', nargs='?', metavar='CHECKPOINT|RESULTS.json',
+                        help='default: the last checkpoint of the run of CONFIG')
+    parser.add_argument('--eval', nargs='+', choices=list(METRICS), metavar='METRIC',
+                        default=list(METRICS), help=f'one or more of {", ".join(METRICS)}')
+    parser.add_argument('--protocol', choices=list(PROTOCOLS),
+                        help='default: test_evaluator.protocol of the config')
+    parser.add_argument('--out', metavar='RESULTS.json',
+                        help='where the tracks go (default: results.json beside the checkpoint)')
+    parser.add_argument('--show-dir', metavar='DIR', help='draw films and a contact sheet')
+    parser.add_argument('--score-thr', type=float, default=0.3,
+                        help='least score of a drawn track (default: %(default)s)')
+    parser.add_argument('--work-dir', help='where logs go (default: the folder of the checkpoint)')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
+                        help='change values of the config')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Test or score; returns the exit code."""
+    args = parse_args(argv)
+    try:
+        config_path, weights = find_run(args.config, args.weights)
+        config = load_config(config_path, parse_options(args.cfg_options))
+        config.launcher = args.launcher
+        config.test_evaluator.metric = args.eval
+        if args.protocol:
+            config.test_evaluator.protocol = args.protocol
+        config.work_dir = args.work_dir or str(weights.parent)
+        if weights.suffix == '.json':
+            results = weights
+            score_results(config, results)
+        else:
+            results = Path(args.out or weights.parent / 'results.json')
+            test(config, weights, results)
+        if args.show_dir:
+            show_results(config, results, args.show_dir, args.score_thr)
+    except USER_ERRORS as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
