@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.apis import (find_run, load_config, parse_options, score_results,  # noqa: E402
-                          show_results, test)
+from vatrack.apis import (find_run, is_main_process, load_config, parse_options,  # noqa: E402
+                          score_results, score_visible_as_amodal, show_results, test)
 from vatrack.apis.errors import USER_ERRORS  # noqa: E402
 from vatrack.evaluation.evaluate import METRICS  # noqa: E402
 from vatrack.evaluation.protocols import PROTOCOLS  # noqa: E402
@@ -39,6 +39,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--show-dir', metavar='DIR', help='draw films and a contact sheet')
     parser.add_argument('--score-thr', type=float, default=0.3,
                         help='least score of a drawn track (default: %(default)s)')
+    parser.add_argument('--visible-as-amodal', action='store_true',
+                        help='also score the visible masks against the amodal truth: the amodal '
+                        'masks should do better')
     parser.add_argument('--work-dir', help='where logs go (default: the folder of the checkpoint)')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
@@ -67,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             results = Path(args.out or weights.parent / 'results.json')
             test(config, weights, results)
-        if args.show_dir:
+        if args.visible_as_amodal and is_main_process():
+            score_visible_as_amodal(config, results)
+        if args.show_dir and is_main_process():
             show_results(config, results, args.show_dir, args.score_thr)
     except USER_ERRORS as error:
         print(f'error: {error}', file=sys.stderr)

@@ -94,8 +94,10 @@ def random_scene(seed: int, crowded: bool = False) -> Scene:
     scene = Scene((24, 32), {7: 6, 2: 4, 11: 1, 5: 8, 3: 5, 30: 3})
     for video_id, length in scene.lengths.items():
         if video_id != 3:  # a video without truth
-            scene.objects[video_id] = [_random_object(rng, scene.size, length, k)
-                                       for k in range(int(rng.integers(3, 7)))]
+            # Neither in the order of their annotations nor without gaps.
+            ids = 2 * rng.permutation(int(rng.integers(3, 7)))
+            scene.objects[video_id] = [_random_object(rng, scene.size, length, int(k))
+                                       for k in ids]
         if video_id != 30:  # a video without predictions
             _random_tracks(rng, scene, video_id, length)
     if crowded:

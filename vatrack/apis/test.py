@@ -64,11 +64,26 @@ def score_results(config: Config, results: str | Path) -> dict[str, float]:
     return metrics
 
 
+def score_visible_as_amodal(config: Config, results: str | Path) -> dict[str, float]:
+    """Hold the visible masks of a result file against the amodal truth, and print the table.
+
+    What the amodal masks score above it is what amodal completion gains.
+
+    Raises:
+        ValueError: The results or the annotations lack a kind of mask.
+    """
+    evaluator = config.test_evaluator
+    annotations = load_annotations(evaluator.ann_file)
+    metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
+                       evaluator.protocol, kinds=['amodal'], predicted_kind={'amodal': 'visible'})
+    print('\nvisible masks against amodal truth\n' +
+          format_report(metrics, evaluator.protocol, evaluator.ann_file))
+    return metrics
+
+
 def show_results(config: Config, results: str | Path, show_dir: str | Path,
                  score_thr: float) -> None:
     """Draw films and a contact sheet of a result file on the frames of the test set."""
-    if not is_main_process():
-        return
     dataset = config.test_dataloader.dataset
     annotations = load_annotations(config.test_evaluator.ann_file)
     root = Path(dataset.get('data_root', '')) / dataset.get('data_prefix', {}).get('img_path', '')

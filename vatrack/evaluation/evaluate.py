@@ -71,9 +71,11 @@ def evaluate(annotations: AnnotationFile, tracks: Iterable[TrackRecord],
             compared = compare_video(video, by_video[video.id], truths, kind, predicted)
             for scorer in scorers[kind]:
                 scorer.add(compared)
-    return {f'{kind}/{name}': value if protocol.decimals is None else round(value, protocol.decimals)
-            for kind in pairs for scorer in scorers[kind]
-            for name, value in scorer.compute().items()}
+    values = {f'{kind}/{name}': value for kind in pairs for scorer in scorers[kind]
+              for name, value in scorer.compute().items()}
+    if protocol.decimals is None:
+        return values
+    return {name: round(value, protocol.decimals) for name, value in values.items()}
 
 
 def check_metrics(metrics: Sequence[str]) -> list[str]:

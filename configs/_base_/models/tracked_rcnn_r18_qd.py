@@ -1,0 +1,39 @@
+# VATrack (QD) at a size that trains from scratch on a CPU: a narrow ResNet-18, 64 channels.
+_base_ = './tracked_rcnn_x101_qd.py'
+num_classes = 5
+channels = 64
+strides = [4, 8, 16, 32]
+mask_head = dict(num_classes=num_classes, num_convs=2, in_channels=channels,
+                 conv_out_channels=channels)
+model = dict(
+    data_preprocessor=dict(mean=[127.5] * 3, std=[64.0] * 3),
+    detector=dict(
+        backbone=dict(
+            _delete_=True,
+            type='ResNet',
+            depth=18,
+            base_channels=32,
+            stem_channels=32,
+            out_indices=(0, 1, 2, 3),
+            norm_cfg=dict(type='BN', requires_grad=True)),
+        neck=dict(in_channels=[32, 64, 128, 256], out_channels=channels, num_outs=4,
+                  norm_cfg=dict(type='BN', requires_grad=True)),
+        rpn_head=dict(
+            in_channels=channels,
+            feat_channels=channels,
+            anchor_generator=dict(scales=[8], strides=strides)),
+        roi_head=dict(
+            bbox_roi_extractor=dict(out_channels=channels),
+            bbox_head=dict(in_channels=channels, fc_out_channels=256, num_classes=num_classes),
+            mask_roi_extractor=dict(out_channels=channels),
+            mask_heads=dict(visible=mask_head, amodal=mask_head)),
+        train_cfg=dict(
+            rpn_proposal=dict(nms_pre=500, max_per_img=200),
+            rcnn=dict(sampler=dict(num=128))),
+        test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30))),
+    track_head=dict(
+        roi_extractor=dict(out_channels=channels),
+        embed_head=dict(num_convs=1, in_channels=channels, conv_out_channels=channels,
+                        fc_out_channels=256, embed_channels=64,
+                        norm_cfg=dict(type='GN', num_groups=8)),
+        train_cfg=dict(sampler=dict(num=96))))

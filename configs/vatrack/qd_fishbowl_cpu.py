@@ -1,0 +1,12 @@
+"""QD-based VATrack on FISHBOWL at a size that trains from scratch on a CPU."""
+_base_ = [
+    '../_base_/models/tracked_rcnn_r18_qd.py', '../_base_/datasets/fishbowl.py',
+    '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
+]
+scale = (384, 256)
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[0].transforms[2].scale = scale
+test_pipeline[0].transforms[1].scale = scale
+train_dataloader = dict(batch_size=4, num_workers=0, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
