@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.converters import ConversionError  # noqa: E402
-from vatrack.converters.fishbowl import (IMAGE_FORMATS, FishbowlOptions,  # noqa: E402
-                                         convert_fishbowl)
-from vatrack.structures import AnnotationError  # noqa: E402
+from vatrack.converters import ConversionError
+from vatrack.converters.common import IMAGE_FORMATS
+from vatrack.converters.fishbowl import FishbowlOptions, convert_fishbowl
+from vatrack.structures import AnnotationError
 
 
 def positive(text: str) -> int:

@@ -88,7 +88,7 @@ def rectangle(size: tuple[int, int], top: int, left: int, height: int, width: in
 def random_scene(seed: int, crowded: bool = False) -> Scene:
     """Videos with ties, crowd, empty frames, 1-pixel masks, heavy occlusion and odd ids.
 
-    ``crowded`` adds a video with 130 tracks of one category.
+    ``crowded`` adds a video with 170 tracks of one category.
     """
     rng = np.random.default_rng(seed)
     scene = Scene((24, 32), {7: 6, 2: 4, 11: 1, 5: 8, 3: 5, 30: 3})
@@ -151,7 +151,11 @@ def _add_crowded_video(rng: np.random.Generator, scene: Scene) -> None:
     scene.objects[40] = [_random_object(rng, scene.size, 2, k) for k in range(8)]
     for thing in scene.objects[40]:
         thing.category_id = 1
-    for number in range(130):
+    for number in range(170):
         volume = scene.objects[40][number % 8].masks['amodal']
-        volume = np.roll(volume, rng.integers(-1, 2, 2), (1, 2))
-        scene.predict(40, 1, round(float(rng.random()), 1), {'amodal': volume, 'visible': volume})
+        score = round(.1 + float(rng.random()), 1)
+        if number < 8:  # the exact ones come last, beyond the first hundred
+            score = 0.
+        else:
+            volume = np.roll(volume, (int(rng.choice([-1, 1])), int(rng.integers(-1, 2))), (1, 2))
+        scene.predict(40, 1, score, {'amodal': volume, 'visible': volume})

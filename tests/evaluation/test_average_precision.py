@@ -23,7 +23,7 @@ from vatrack.structures.rle import areas as rle_areas
 # Areas that split masks of a few pixels; their bounds are hit exactly.
 SMALL_AREAS = {'L': (60, 1e10), 'M': (20, 60), 'S': (0, 20)}
 SENTINEL = 1e15
-SEEDS = [4, 6, 9]
+SEEDS = [2, 8, 10]
 
 
 def small(name, **changes):
@@ -62,7 +62,8 @@ def test_equals_plain_python_beyond_the_budget():
         ours, abs=1e-9)
     all_count = replace(protocol, image=Budgets(200, 200), video=Budgets(200, 200))
     more = evaluate(annotations, scene.tracks, protocol=all_count, kinds=['amodal'])
-    assert more['amodal/video/vAP'] != ours['amodal/video/vAP']
+    assert more['amodal/video/vAP'] > ours['amodal/video/vAP']
+    assert more['amodal/image/AP'] > ours['amodal/image/AP']
 
 
 WRONG = [Rules(area='sum'), Rules(area='mean_all'), Rules(area='box'), Rules(occlusion='mean'),

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from vatrack.structures import load_annotations
-from vatrack.structures.rle import decode, encode
+from vatrack.structures.rle import decode
 from vatrack.synthetic import OutputExistsError, SceneConfig, generate
-from vatrack.synthetic.writer import STAMP, annotation
+from vatrack.synthetic.writer import STAMP, draw_video
 
 CONFIG = SceneConfig(num_frames=5, width=96, height=64, occlusion=0.9, seed=11)
 
@@ -73,13 +73,12 @@ def tight_xywh(mask: np.ndarray) -> list[float] | None:
     return [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
 
 
-def test_hidden_object_has_no_visible_box() -> None:
-    square = np.zeros((2, 8, 8), dtype=np.uint8)
-    square[0, 2:5, 3:7] = 1
-    entry = annotation({'instance_id': 0}, *encode(square))
-    assert entry['bbox'] == [3, 2, 4, 3] and entry['bbox_visible'] is None
-    assert entry['occlude_rate'] == 1.0 and entry['area_visible'] == 0
-    assert not decode([entry['visible_mask']], (8, 8)).any()
+def test_hidden_objects_keep_their_entry(content: dict[str, Any]) -> None:
+    hidden = [entry for entry in content['annotations'] if entry['occlude_rate'] == 1]
+    assert hidden
+    for entry in hidden:
+        assert entry['bbox_visible'] is None and entry['area_visible'] == 0
+        assert entry['area_amodal'] >= 16
 
 
 def test_instances_keep_their_category_and_start_at_zero(content: dict[str, Any]) -> None:
@@ -117,6 +116,14 @@ def test_videos_do_not_depend_on_their_number_or_on_workers(dataset: Path, tmp_p
     few, many = (json.loads((out / 'train.json').read_text()) for out in (tmp_path, dataset))
     assert few['annotations'] == many['annotations'][:len(few['annotations'])]
     assert {a['video_id'] for a in few['annotations']} == {1, 2}
+
+
+def test_frames_are_handed_over_one_by_one(tmp_path: Path) -> None:
+    frames = draw_video(tmp_path, 'long', replace(CONFIG, num_frames=3000), 0)
+    for count in (1, 2):
+        name, instances = next(frames)
+        assert name == f'long_0000/images/{count - 1:06d}.png' and instances
+        assert len(frames_of(tmp_path)) == count
 
 
 def test_seed_and_split_change_the_pictures(dataset: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What all converters share: writing the annotation file, and running over many videos."""
+"""What all converters share: writing annotation files and frames, running over many videos."""
 from __future__ import annotations
 
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
 
+import cv2
+import numpy as np
 from tqdm import tqdm
 
 from vatrack.structures import MASK_KINDS, AnnotationError, Instance
@@ -18,6 +20,12 @@ from vatrack.structures.annotation_entry import occlusion_rate, read_rle
 from vatrack.structures.rle import RLE
 
 Job = TypeVar('Job')
+
+#: Parameters of ``cv2.imwrite`` by image format.
+IMAGE_FORMATS = {
+    'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95],
+    'png': [cv2.IMWRITE_PNG_COMPRESSION, 1],
+}
 
 
 class ConversionError(ValueError):
@@ -160,6 +168,23 @@ class AnnotationWriter:
     @staticmethod
     def _write(part: IO[str], record: dict[str, Any], first: bool) -> None:
         part.write(('\n' if first else ',\n') + json.dumps(record, separators=(',', ':')))
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write a frame; missing folders are made.
+
+    Args:
+        path: The file; its suffix says the format.
+        image: (H, W, 3) uint8 **BGR**, as OpenCV reads and writes it.
+
+    Raises:
+        OSError: The file cannot be written, or the suffix is of no image format.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parameters = IMAGE_FORMATS.get(path.suffix[1:].lower(), [])
+    if not cv2.haveImageWriter(str(path)) or not cv2.imwrite(str(path), image, parameters):
+        raise OSError(f'{path}: the frame cannot be written; check the free space, that the folder '
+                      'is writable, and that the name ends in an image format such as .png')
 
 
 def run_parallel(function: Callable[[Job], None], jobs: Sequence[Job], workers: int,

@@ -27,18 +27,13 @@ import numpy as np
 from vatrack.structures import AnnotationError, Instance
 from vatrack.structures import rle as rle_ops
 from vatrack.structures.annotation_entry import check_runs, read_rle
+from vatrack.structures.results import replace_when_done
 from vatrack.structures.rle import RLE
 
-from .common import AnnotationWriter, ConversionError, run_parallel
+from .common import AnnotationWriter, ConversionError, run_parallel, write_image
 
 #: Class names; the category id is ``type_id + 1``.
 CLASSES = ('SmallFishA', 'MediumFishA', 'MediumFishB', 'BigFishA', 'BigFishB')
-
-#: Parameters of ``cv2.imwrite`` by image format.
-IMAGE_FORMATS = {
-    'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95],
-    'png': [cv2.IMWRITE_PNG_COMPRESSION, 1],
-}
 
 _RECORD = 'annotations.json'
 
@@ -135,22 +130,20 @@ def convert_sample(sample: Path, out_dir: Path, options: FishbowlOptions) -> Non
     size = read_size(sample / 'video.mp4')
     fishes = read_fishes(sample, size, options.num_frames)
     images = target / 'images'
-    images.mkdir(parents=True, exist_ok=True)
     kept = range(0, options.num_frames, options.every)
     num_frames = 0
     for index, frame in enumerate(read_video(sample / 'video.mp4')):
         num_frames += 1
         if index in kept:
-            _write_image(images / f'{index:06d}.{options.image_format}', frame)
+            write_image(images / f'{index:06d}.{options.image_format}', frame)
     if num_frames != options.num_frames:
         raise ConversionError(f'{sample}: video.mp4 has {num_frames} frames, expected '
                               f'{options.num_frames}; download the sample again, or state the '
                               'length of the videos (--frames)')
     record = {'options': asdict(options), 'name': sample.name, 'size': size,
               'frames': [_frame_record(sample, fishes, index, options) for index in kept]}
-    unfinished = target / f'{_RECORD}.part'
-    unfinished.write_text(json.dumps(record, separators=(',', ':')))
-    unfinished.replace(target / _RECORD)
+    with replace_when_done(target / _RECORD) as file:
+        json.dump(record, file, separators=(',', ':'))
 
 
 def read_fishes(sample: Path, size: list[int], num_frames: int) -> list[_Fish]:
@@ -290,8 +283,3 @@ def _is_finished(target: Path, options: FishbowlOptions) -> bool:
             f'{target}: was converted with {record["options"]}, not with {asdict(options)}; choose '
             'another output folder or delete this one')
     return all((target.parent / frame['file_name']).is_file() for frame in record['frames'])
-
-
-def _write_image(path: Path, frame: np.ndarray) -> None:
-    if not cv2.imwrite(str(path), frame, IMAGE_FORMATS[path.suffix[1:]]):
-        raise ConversionError(f'{path}: cannot be written; check the free space and permissions')

@@ -2,6 +2,7 @@
 
 Every object has a skin of its own, which moves and grows with the box of its
 amodal mask, so that detection and tracking can be learnt from the pictures.
+(The brushes are those of the synthetic videos; nothing else here knows them.)
 """
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from ..structures.annotation_entry import read_masks
 from ..structures.results import replace_when_done
 from ..structures.rle import areas, bboxes, decode, encode
 from ..synthetic.textures import blend, colour, noise, relatives, step
+from .common import write_image
 
 _SKIN_SIZE = 192
 _GOLDEN_RATIO = 0.6180339887
@@ -56,7 +58,7 @@ def render_annotations(source: str | Path, out_dir: str | Path,
         backdrop = paint_backdrop(video, seed)
         for frame in video.frames:
             image = paint_frame(backdrop, video, frame, skins, seed)
-            _write(image, path.parent / frame.file_name)
+            write_image(path.parent / frame.file_name, image[..., ::-1])
             if on_frame:
                 on_frame()
     return path
@@ -175,10 +177,3 @@ def _paint_instance(image: np.ndarray, instance: Instance, skin: np.ndarray) -> 
     shaded = patch * (0.55 + 0.45 * np.minimum(depth, 1))[..., None]
     shown = visible > 0
     image[y0:y1, x0:x1][shown] = np.rint(np.clip(shaded[shown], 0, 255)).astype(np.uint8)
-
-
-def _write(image: np.ndarray, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.haveImageWriter(str(path)) or not cv2.imwrite(str(path), image[..., ::-1]):
-        raise OSError(f'{path}: the frame could not be written; check that the folder is writable '
-                      'and that the file name ends in an image format such as .png')

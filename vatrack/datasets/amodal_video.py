@@ -20,31 +20,33 @@ class AmodalVideoDataset(BaseDataset):
     A sample is a *clip*: in training a key frame with its reference frames, as
     the ``clip_sampler`` draws them; in testing a single frame, all frames of
     all videos in time order. Masks stay run-length encoded until a transform
-    decodes them.
+    decodes them. The ``frame_id`` of a sample is the position of the frame in
+    its video, without the gaps that the frame ids of a file may have.
 
     In training an object counts in a frame if its class is one of the config's
-    ``classes``, its box overlaps the frame and is at least one pixel wide and
-    high, every mask kind asked for has a pixel, and its occlusion rate is at
-    most ``max_occlusion``. Frames with at least one such object are key
-    frames; all others remain candidates for reference frames.
+    ``classes``, it is no crowd, its box overlaps the frame and is at least one
+    pixel wide and high, every mask kind asked for has a pixel, and its
+    occlusion rate is at most ``max_occlusion``. Frames with at least one such
+    object are key frames; all others remain candidates for reference frames.
 
     Args:
         ann_file: Annotation file, relative to ``data_root`` if that is given.
         box_kind: Kind of the ground-truth boxes.
         mask_kinds: Kinds of the ground-truth masks; may be empty.
         max_occlusion: Drop objects with a higher occlusion rate (VATrack,
-            SAIL-VOS: 0.75); None keeps all.
+            SAIL-VOS: 0.75), not those whose rate is unknown; None keeps all.
         min_size: Key frames have at least this many pixels on the short side.
         clip_sampler: Draws the frames of a training clip (config or object).
         require_common_instance: Draw another key frame when no object of the
             key frame is in the reference frames.
         metainfo: ``dict(classes=...)``, class names in label order; by default
             the categories of the file in its order.
-        **kwargs: As :class:`mmengine.dataset.BaseDataset`.
+        **kwargs: As :class:`mmengine.dataset.BaseDataset`, without ``indices``.
 
     Raises:
         AnnotationError: The file is wrong, misses a class of the config or a
             kind of mask or box that it asks for, or has no key frame.
+        ValueError: ``indices`` is given: it would cut videos apart.
     """
 
     def __init__(self,
@@ -63,6 +65,9 @@ class AmodalVideoDataset(BaseDataset):
         self.clip_sampler = (TASK_UTILS.build(clip_sampler)
                              if isinstance(clip_sampler, dict) else clip_sampler)
         self.require_common_instance = require_common_instance
+        if kwargs.get('indices') is not None:
+            raise ValueError('AmodalVideoDataset takes no indices, they would cut videos apart; '
+                             'leave videos out of the annotation file instead')
         super().__init__(ann_file=ann_file, **kwargs)
 
     @property
@@ -87,8 +92,8 @@ class AmodalVideoDataset(BaseDataset):
         labels = self._labels(annotations.categories)
         records, starts, keys = [], [0], []
         for video in annotations.videos:
-            for frame in video.frames:
-                record = self._record(video, frame, labels)
+            for position, frame in enumerate(video.frames):
+                record = self._record(video, frame, position, labels)
                 if record['instances'] and min(video.width, video.height) >= self.min_size:
                     keys.append(len(records))
                 records.append(record)
@@ -112,16 +117,15 @@ class AmodalVideoDataset(BaseDataset):
                                   f'"categories" has only {names}; mend metainfo.classes')
         return {id_: classes.index(name) for id_, name in categories.items() if name in classes}
 
-    def _record(self, video: Video, frame: Frame, labels: dict[int, int]) -> dict:
+    def _record(self, video: Video, frame: Frame, position: int, labels: dict[int, int]) -> dict:
         instances = [] if self.test_mode else [
             self._instance(video, frame, instance, labels[instance.category_id])
             for instance in frame.instances
             if instance.category_id in labels and self._counts(video, instance)]
         return dict(img_path=str(Path(self.data_prefix.get('img_path', '')) / frame.file_name),
                     img_id=frame.id, video_id=video.id, video_name=video.name,
-                    frame_id=frame.frame_id, video_length=len(video.frames),
-                    height=video.height, width=video.width, mask_kinds=self.mask_kinds,
-                    instances=instances)
+                    frame_id=position, video_length=len(video.frames), height=video.height,
+                    width=video.width, mask_kinds=self.mask_kinds, instances=instances)
 
     def _counts(self, video: Video, instance: Instance) -> bool:
         occlusion = instance.occlusion

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.models.tracking_heads import QuasiDenseEmbedHead, QuasiDenseTrackHead
-from mmdet.structures import SampleList
+from mmdet.structures import DetDataSample, SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -45,7 +45,7 @@ class QDTrackHead(QuasiDenseTrackHead):
         ref_embeds = self.embed(ref_feats, [s.priors for s in ref])
         return self.embed_head.loss(key_embeds, ref_embeds, same)
 
-    def _sample(self, proposals: InstanceData, sample: InstanceData) -> SamplingResult:
+    def _sample(self, proposals: InstanceData, sample: DetDataSample) -> SamplingResult:
         priors = InstanceData(priors=proposals.bboxes)
         assigned = self.bbox_assigner.assign(priors, sample.gt_instances)
         return self.bbox_sampler.sample(assigned, priors, sample.gt_instances)
@@ -56,8 +56,8 @@ class QDTrackHead(QuasiDenseTrackHead):
         return list(embeds.split([len(b) for b in bboxes]))
 
 
-def _same_instance(key: SamplingResult, ref: SamplingResult, key_sample: SampleList,
-                   ref_sample: SampleList) -> Tensor:
+def _same_instance(key: SamplingResult, ref: SamplingResult, key_sample: DetDataSample,
+                   ref_sample: DetDataSample) -> Tensor:
     """(R, S) bool: positives of the key frame against all samples of the reference frame."""
     key_ids = key_sample.gt_instances.instances_ids[key.pos_assigned_gt_inds]
     ref_ids = ref_sample.gt_instances.instances_ids[ref.pos_assigned_gt_inds]
@@ -80,12 +80,14 @@ class QDEmbedHead(QuasiDenseEmbedHead):
             same: Per image (R, S) bool, true for the same instance.
         """
         track, aux = [], []
-        for key, ref, positive in zip(key_embeds, ref_embeds, same, strict=True):
-            key, ref = key.float(), ref.float()
-            track.append(self.loss_track(key @ ref.T, positive))
-            if self.loss_track_aux is not None:
-                cosine = normalize(key, dim=1) @ normalize(ref, dim=1).T
-                aux.append(self.loss_track_aux(cosine, positive))
+        # Float32 also under autocast: dot products of raw embeddings are large.
+        with torch.autocast(key_embeds[0].device.type, enabled=False):
+            for key, ref, positive in zip(key_embeds, ref_embeds, same, strict=True):
+                key, ref = key.float(), ref.float()
+                track.append(self.loss_track(key @ ref.T, positive))
+                if self.loss_track_aux is not None:
+                    cosine = normalize(key, dim=1) @ normalize(ref, dim=1).T
+                    aux.append(self.loss_track_aux(cosine, positive))
         losses = dict(loss_track=torch.stack(track).mean())
         if aux:
             losses['loss_track_aux'] = torch.stack(aux).mean()

@@ -16,9 +16,10 @@ class MasksByKind(BaseInstanceMasks):
     """The masks of N instances, one :class:`BitmapMasks` (N, H, W) per kind.
 
     It has the interface of mmdet's mask containers and hands every call to
-    each kind. All of mmdet's geometric transforms (``Resize``, ``RandomFlip``,
-    ``Pad``, ``RandomCrop``, ``RandomAffine`` ...) therefore move amodal and
-    visible masks alike, without a transform of our own.
+    each kind. Mmdet's geometric transforms that move masks at all (``Resize``,
+    ``RandomFlip``, ``Pad``, ``RandomCrop``, ``Rotate``, ``ShearX`` ...; not
+    ``RandomAffine``) therefore move amodal and visible masks alike, without a
+    transform of our own.
 
     Args:
         kinds: Masks by kind name, see :data:`vatrack.structures.MASK_KINDS`.
@@ -130,6 +131,11 @@ class MasksByKind(BaseInstanceMasks):
     def rotate(self, *args: Any, **kwargs: Any) -> MasksByKind:
         """Rotate every kind; arguments as :meth:`BitmapMasks.rotate`."""
         return self._each(lambda m: m.rotate(*args, **kwargs))
+
+    def get_bboxes(self, dst_type: Any = 'hbox') -> Any:
+        """Not defined for several kinds at once: take one with :meth:`kind`."""
+        raise TypeError('take one kind first: masks.kind(name).get_bboxes(); for RandomCrop set '
+                        'recompute_bbox=False')
 
     def to_ndarray(self) -> np.ndarray:
         """Not defined for several kinds at once: take one with :meth:`kind`."""

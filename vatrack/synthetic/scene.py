@@ -163,7 +163,12 @@ def build_scene(config: SceneConfig, split: str, index: int) -> Scene:
     for occluder in occluders:
         front = rng.random() < 0.75
         things.insert(len(things) if front else int(rng.integers(len(things) + 1)), occluder)
-    return Scene(config, f'{split}_{index:04d}', backdrop, things)
+    return Scene(config, video_name(split, index), backdrop, things)
+
+
+def video_name(split: str, index: int) -> str:
+    """Name of a video, and of its folder."""
+    return f'{split}_{index:04d}'
 
 
 def _occluder_count(config: SceneConfig, rng: np.random.Generator) -> int:

@@ -4,18 +4,26 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ..structures.rle import RLE, areas, bboxes, encode
+from ..converters.common import AnnotationWriter, write_image
+from ..structures import Instance
+from ..structures.annotation_entry import occlusion_rate
+from ..structures.results import replace_when_done
+from ..structures.rle import encode
 from .render import DrawnFrame, draw_frame
-from .scene import Identity, SceneConfig, build_scene
+from .scene import SceneConfig, build_scene, video_name
+
+#: A frame on disk: its file name, and its objects.
+WrittenFrame = tuple[str, list[Instance]]
 
 #: Raise it when the pictures or the truth change, so that old output is not taken for new.
 GENERATOR_VERSION = 1
@@ -24,7 +32,6 @@ GENERATOR_VERSION = 1
 STAMP = 'synthetic.json'
 
 _OCCLUSION_EDGES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-_FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 class OutputExistsError(FileExistsError):
@@ -51,24 +58,6 @@ class SplitReport:
     objects: int
     annotations: int
     histogram: dict[str, int]
-
-
-def annotation(ids: dict[str, int], amodal: RLE, visible: RLE) -> dict[str, Any]:
-    """One entry of ``annotations``.
-
-    Args:
-        ids: ``id``, ``video_id``, ``image_id``, ``category_id``, ``instance_id``.
-        amodal: Mask of the full silhouette; not empty.
-        visible: Mask of what is seen; may be empty.
-    """
-    area_amodal, area_visible = (int(area) for area in areas([amodal, visible]))
-    boxes = bboxes([amodal, visible])
-    boxes[:, 2:] -= boxes[:, :2]
-    return {
-        **ids, 'bbox': boxes[0].tolist(),
-        'bbox_visible': boxes[1].tolist() if area_visible else None,
-        'amodal_mask': amodal, 'visible_mask': visible, 'area_amodal': area_amodal,
-        'area_visible': area_visible, 'occlude_rate': 1 - area_visible / area_amodal, 'iscrowd': 0}
 
 
 def generate(out_dir: str | Path, split: str, num_videos: int,
@@ -108,9 +97,7 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
     folder.mkdir(parents=True, exist_ok=True)
     _stamp(folder, options, None)
     videos = _draw_videos(folder, split, num_videos, config, workers, on_frame)
-    content = _assemble(videos, config)
-    file.write_text(json.dumps(content))
-    report = _report(content)
+    report = _annotate(file, split, videos, config)
     _stamp(folder, options, report)
     return report
 
@@ -124,9 +111,8 @@ def _options(split: str, num_videos: int, config: SceneConfig) -> dict[str, Any]
 
 def _stamp(folder: Path, options: dict[str, Any], report: SplitReport | None) -> None:
     """Note how the split is made (and, once it is complete, what it holds) in one step."""
-    draft = folder / f'{STAMP}.part'
-    draft.write_text(json.dumps({'options': options, 'report': report and asdict(report)}))
-    draft.replace(folder / STAMP)
+    with replace_when_done(folder / STAMP) as stamp:
+        json.dump({'options': options, 'report': report and asdict(report)}, stamp)
 
 
 def _read_stamp(folder: Path) -> dict[str, Any] | None:
@@ -153,79 +139,73 @@ def _make_room(folder: Path, file: Path, stamp: dict[str, Any] | None, overwrite
 
 
 def _draw_videos(folder: Path, split: str, num_videos: int, config: SceneConfig, workers: int,
-                 on_frame: Callable[[int], object] | None) -> Iterator[dict[str, Any]]:
-    """Yield the records of each video in order, drawing in ``workers`` processes."""
+                 on_frame: Callable[[int], object] | None) -> Iterator[Iterable[WrittenFrame]]:
+    """Yield the frames of each video in order, drawing in ``workers`` processes.
+
+    One worker hands over each frame as it is drawn, several hand over whole videos.
+    """
     if workers == 1:
         for index in range(num_videos):
-            yield write_video(folder, split, config, index, on_frame)
+            yield draw_video(folder, split, config, index, on_frame)
         return
-    draw = partial(write_video, folder, split, config)
+    draw = partial(_draw_whole_video, folder, split, config)
     with multiprocessing.get_context('spawn').Pool(min(workers, num_videos)) as pool:
-        for video in pool.imap(draw, range(num_videos)):
+        for frames in pool.imap(draw, range(num_videos)):
             if on_frame is not None:
                 on_frame(config.num_frames)
-            yield video
+            yield frames
 
 
-def write_video(folder: Path, split: str, config: SceneConfig, index: int,
-                on_frame: Callable[[int], object] | None = None) -> dict[str, Any]:
-    """Draw one video to disk, frame by frame.
+def _draw_whole_video(folder: Path, split: str, config: SceneConfig,
+                      index: int) -> list[WrittenFrame]:
+    return list(draw_video(folder, split, config, index))
 
-    Returns:
-        ``name`` and ``frames``: per frame ``file_name`` and ``entries``, each
-        entry (:class:`Identity`, amodal RLE, visible RLE).
-    """
+
+def draw_video(folder: Path, split: str, config: SceneConfig, index: int,
+               on_frame: Callable[[int], object] | None = None) -> Iterator[WrittenFrame]:
+    """Draw one video to disk and yield its frames, one by one."""
     scene = build_scene(config, split, index)
-    images = folder / scene.name / 'images'
-    images.mkdir(parents=True, exist_ok=True)
-    frames = []
     for time in range(config.num_frames):
         drawn = draw_frame(scene, time)
-        path = images / f'{time:06d}.png'
-        if not cv2.imwrite(str(path), cv2.cvtColor(drawn.image, cv2.COLOR_RGB2BGR), _FAST_PNG):
-            raise OSError(f'{path} could not be written; check the disk space and permissions')
-        frames.append({'file_name': f'{scene.name}/images/{path.name}', 'entries': _entries(drawn)})
+        file_name = f'{scene.name}/images/{time:06d}.png'
+        write_image(folder / file_name, cv2.cvtColor(drawn.image, cv2.COLOR_RGB2BGR))
         if on_frame is not None:
             on_frame(1)
-    return {'name': scene.name, 'frames': frames}
+        yield file_name, _instances(drawn)
 
 
-def _entries(drawn: DrawnFrame) -> list[tuple[Identity, RLE, RLE]]:
-    """Identity, amodal and visible mask of every object, by instance id."""
-    masks = encode(np.concatenate([drawn.amodal, drawn.visible]))
+def _instances(drawn: DrawnFrame) -> list[Instance]:
+    """The objects of a frame by instance id."""
     count = len(drawn.identities)
-    entries = zip(drawn.identities, masks[:count], masks[count:], strict=True)
-    return sorted(entries, key=lambda entry: entry[0].instance_id)
+    rles = encode(np.concatenate([drawn.amodal, drawn.visible]))
+    areas = [masks.sum(axis=(1, 2)).tolist() for masks in (drawn.visible, drawn.amodal)]
+    instances = [
+        Instance(0, *identity, {'amodal': amodal, 'visible': visible}, {}, occlusion_rate(*pixels))
+        for identity, amodal, visible, *pixels in zip(drawn.identities, rles[:count], rles[count:],
+                                                      *areas, strict=True)]
+    return sorted(instances, key=lambda instance: instance.instance_id)
 
 
-def _assemble(drawn_videos: Iterator[dict[str, Any]], config: SceneConfig) -> dict[str, Any]:
-    """Number everything from 1 and lay it out as one annotation file."""
-    size = {'width': config.width, 'height': config.height}
-    videos, images, annotations = [], [], []
-    for video_id, video in enumerate(drawn_videos, start=1):
-        videos.append({'id': video_id, 'name': video['name'], **size,
-                       'num_frames': config.num_frames})
-        for frame_id, frame in enumerate(video['frames']):
-            image_id = len(images) + 1
-            images.append({'id': image_id, 'video_id': video_id, 'file_name': frame['file_name'],
-                           'frame_id': frame_id, **size})
-            for identity, amodal, visible in frame['entries']:
-                ids = {'id': len(annotations) + 1, 'video_id': video_id, 'image_id': image_id,
-                       **identity._asdict()}
-                annotations.append(annotation(ids, amodal, visible))
-    categories = [{'id': k, 'name': name} for k, name in enumerate(config.classes, start=1)]
-    return {'categories': categories, 'videos': videos, 'images': images,
-            'annotations': annotations}
+def _annotate(file: Path, split: str, videos: Iterable[Iterable[WrittenFrame]],
+              config: SceneConfig) -> SplitReport:
+    """Write the annotation file of a split while its videos are drawn."""
+    tracks, rates = set(), []
+    with AnnotationWriter(file, dict(enumerate(config.classes, start=1))) as writer:
+        for index, frames in enumerate(videos):
+            video_id = writer.add_video(video_name(split, index), config.width, config.height)
+            for file_name, instances in frames:
+                writer.add_frame(file_name, instances)
+                tracks.update((video_id, instance.instance_id) for instance in instances)
+                rates += [instance.occlusion for instance in instances]
+    return SplitReport(True, video_id, writer.num_frames, len(tracks), len(rates),
+                       _histogram(np.array(rates)))
 
 
-def _report(content: dict[str, Any]) -> SplitReport:
-    rates = np.array([entry['occlude_rate'] for entry in content['annotations']])
-    tracks = {(entry['video_id'], entry['instance_id']) for entry in content['annotations']}
-    edges = _OCCLUSION_EDGES
+def _histogram(rates: np.ndarray) -> dict[str, int]:
+    """Count object-frames by occlusion rate."""
     histogram = {'0': int((rates == 0).sum())}
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(_OCCLUSION_EDGES):
         inside = (rates > low) & ((rates < high) if high == 1 else (rates <= high))
         histogram[f'{low:g}-{high:g}'] = int(inside.sum())
     histogram['1'] = int((rates == 1).sum())
-    return SplitReport(True, len(content['videos']), len(content['images']), len(tracks),
-                       len(rates), histogram)
+    return histogram

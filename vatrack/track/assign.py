@@ -31,11 +31,11 @@ def greedy_assign(similarity: np.ndarray, is_track: np.ndarray, confident: np.nd
     for row in range(len(similarity)):
         best = int(similarity[row].argmax())
         value = similarity[row, best]
-        if value <= match_thr or not is_track[best]:
+        if not (value > match_thr and is_track[best]):  # so that NaN matches nothing
             continue
         if confident[row]:
             columns[row] = best
-            similarity[row + 1:, best] = 0
+            similarity[row + 1:, best] = -np.inf
         elif value > discard_thr:
             columns[row] = DISCARDED
     return columns

@@ -131,20 +131,21 @@ class QDTracker:
     def _remove_duplicates(self, detections: InstanceData) -> InstanceData:
         """Sort by score; drop what overlaps *any* better detection, dropped ones included."""
         detections = detections[detections.scores.sort(descending=True, stable=True).indices]
-        better = box_iou(detections.bboxes, detections.bboxes).tril(diagonal=-1)
         thr = torch.where(detections.scores < self.obj_score_thr, self.nms_backdrop_iou_thr,
                           self.nms_class_iou_thr)
-        return detections[(better <= thr[:, None]).all(dim=1)]
+        return detections[~_overlaps_better(detections.bboxes, thr)]
 
     def _match(self, detections: InstanceData) -> Tensor:
         memory = [m for m in (self.tracks, *self.backdrops) if m is not None and len(m)]
         if not memory:
             return torch.full_like(detections.labels, UNMATCHED)
         memory = Memory.cat(memory)
-        # Float32 on purpose: half precision would merge different objects.
-        similarity = self.similarity(detections.embeds.float(), memory.embeds.float())
+        # Float32 on purpose, also under autocast: half precision would merge different objects.
+        with torch.autocast(memory.embeds.device.type, enabled=False):
+            similarity = self.similarity(detections.embeds.float(), memory.embeds)
         if self.with_cats:
-            similarity = similarity * (detections.labels[:, None] == memory.labels[None])
+            other = detections.labels[:, None] != memory.labels[None]
+            similarity = similarity.masked_fill(other, -torch.inf)
         columns = torch.from_numpy(greedy_assign(
             similarity.cpu().numpy(), (memory.ids >= 0).cpu().numpy(),
             (detections.scores > self.obj_score_thr).cpu().numpy(), self.match_score_thr,
@@ -152,7 +153,8 @@ class QDTracker:
         return torch.where(columns >= 0, memory.ids[columns.clamp(min=0)], columns)
 
     def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
-        now = Memory(ids, detections.embeds, detections.labels, torch.full_like(ids, frame_id))
+        now = Memory(ids, detections.embeds.detach().float(), detections.labels,
+                     torch.full_like(ids, frame_id))
         seen = now.select(ids >= 0)
         if self.tracks is None:
             self.tracks = seen
@@ -168,7 +170,15 @@ class QDTracker:
             self.tracks = Memory.cat([self.tracks, seen.select(is_new)])
         self.tracks = self.tracks.select(frame_id - self.tracks.last_seen
                                          < self.memo_tracklet_frames)
-        better = box_iou(detections.bboxes, detections.bboxes).tril(diagonal=-1)
-        clear = (better <= self.nms_backdrop_iou_thr).all(dim=1)
-        backdrop = now.select((ids == UNMATCHED) & clear)
+        covered = _overlaps_better(detections.bboxes, self.nms_backdrop_iou_thr)
+        backdrop = now.select((ids == UNMATCHED) & ~covered)
         self.backdrops = [backdrop, *self.backdrops][:self.memo_backdrop_frames]
+
+
+def _overlaps_better(bboxes: Tensor, thr: Tensor | float) -> Tensor:
+    """Which of N boxes, best first, have an IoU above ``thr`` with an earlier one: (N,) bool.
+
+    Boxes without area overlap nothing (their IoU is NaN).
+    """
+    iou = box_iou(bboxes, bboxes).tril(diagonal=-1)
+    return (iou.T > thr).any(dim=0)

@@ -14,8 +14,8 @@ from vatrack.structures.masks import MasksByKind
 class LoadFrame(BaseTransform):
     """Read the image of a frame; .bmp, .png and .jpg stand in for one another.
 
-    Required keys: img_path, video_name, height, width. Added keys: img (H, W, 3)
-    uint8 BGR, img_shape, ori_shape.
+    Required keys: img_path, video_name, frame_id, height, width. Added keys:
+    img (H, W, 3) uint8 BGR, img_shape, ori_shape.
 
     Raises:
         AnnotationError: The file is missing, is no image, or has another size
@@ -25,7 +25,8 @@ class LoadFrame(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read ``results['img_path']``."""
         path = resolve_image('', results['img_path'], results['video_name'])
-        image = mmcv.imread(str(path), channel_order='bgr')
+        # OpenCV returns None for a damaged file, but raises for an empty one.
+        image = mmcv.imread(str(path), channel_order='bgr') if path.stat().st_size else None
         where = f'{path} (video {results["video_name"]!r}, frame {results["frame_id"]})'
         if image is None:
             raise AnnotationError(f'{where}: not an image or damaged; extract the frame anew')

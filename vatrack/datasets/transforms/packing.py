@@ -41,8 +41,8 @@ class PackClip(BaseTransform):
         meta = {key: results[key][index] for key in _META if key in results}
         frame = DetDataSample(metainfo=meta)
         if 'gt_bboxes' in results:
-            boxes = results['gt_bboxes'][index]
-            instances = InstanceData(bboxes=getattr(boxes, 'tensor', torch.as_tensor(boxes)))
+            boxes = torch.as_tensor(results['gt_bboxes'][index], dtype=torch.float32)
+            instances = InstanceData(bboxes=boxes)
             for key, field in _FIELDS.items():
                 instances[field] = torch.from_numpy(results[key][index])
             if results['gt_masks'][index] is not None:

@@ -1,0 +1,39 @@
+"""QD-based VATrack on the one video that the VATrack authors publish annotations of, on a CPU.
+
+A check that the published format is read right: the model must fit this video. Its images are not
+public, so frames are painted from the masks.
+
+data    python tools/render_annotations.py 'ANN(bbox=amdl_bbox).json' --out data/sailvos_sample
+train   python tools/train.py configs/vatrack/qd_sailvos-sample_cpu.py
+test    python tools/test.py configs/vatrack/qd_sailvos-sample_cpu.py --eval AP vAP
+"""
+_base_ = [
+    '../_base_/models/tracked_rcnn_r18_qd.py', '../_base_/datasets/sailvos-cut.py',
+    '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
+]
+num_classes = 24
+scale = (512, 320)
+mask_head = dict(num_classes=num_classes)
+model = dict(
+    detector=dict(
+        roi_head=dict(
+            bbox_head=dict(num_classes=num_classes),
+            mask_heads=dict(visible=mask_head, amodal=mask_head))))
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[0].transforms[2].scale = scale
+test_pipeline[0].transforms[1].scale = scale
+data = dict(data_root='data/sailvos_sample/', ann_file='annotations.json',
+            data_prefix=dict(img_path=''))
+train_dataloader = dict(
+    batch_size=2, num_workers=0, dataset=dict(**data, pipeline=train_pipeline))
+val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(**data, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file='data/sailvos_sample/annotations.json')
+test_evaluator = val_evaluator
+max_epochs = 16
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, eta_min_ratio=0.01,
+         convert_to_iter_based=True)
+]
