@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.structures import CheckReport, check_annotations  # noqa: E402
+from vatrack.structures import CheckReport, check_annotations
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -13,8 +13,14 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.synthetic import (CREATURES, OCCLUSION_LEVELS, OutputExistsError,  # noqa: E402
-                               SceneConfig, SplitReport, generate)
+from vatrack.synthetic import (
+    CREATURES,
+    OCCLUSION_LEVELS,
+    OutputExistsError,
+    SceneConfig,
+    SplitReport,
+    generate,
+)
 
 
 def occlusion_level(text: str) -> float | str:

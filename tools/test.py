@@ -9,18 +9,26 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.apis import (find_run, is_main_process, load_config, parse_options,  # noqa: E402
-                          score_results, score_visible_as_amodal, show_results, test)
-from vatrack.apis.errors import USER_ERRORS  # noqa: E402
-from vatrack.evaluation.evaluate import METRICS  # noqa: E402
-from vatrack.evaluation.protocols import PROTOCOLS  # noqa: E402
+from vatrack.apis import (
+    find_run,
+    is_main_process,
+    load_config,
+    parse_options,
+    score_results,
+    score_visible_as_amodal,
+    show_results,
+    test,
+)
+from vatrack.apis.command_line import parse_run_args
+from vatrack.apis.errors import USER_ERRORS, user_message
+from vatrack.evaluation.evaluate import METRICS
+from vatrack.evaluation.protocols import PROTOCOLS
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,15 +50,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--visible-as-amodal', action='store_true',
                         help='also score the visible masks against the amodal truth: the amodal '
                         'masks should do better')
-    parser.add_argument('--work-dir', help='where logs go (default: the folder of the checkpoint)')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
-                        help='change values of the config')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    parser.add_argument('--work-dir',
+                        help='where logs go (default: the folder test beside the checkpoint)')
+    return parse_run_args(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config.test_evaluator.metric = args.eval
         if args.protocol:
             config.test_evaluator.protocol = args.protocol
-        config.work_dir = args.work_dir or str(weights.parent)
+        config.work_dir = args.work_dir or str(weights.parent / 'test')
         if weights.suffix == '.json':
             results = weights
             score_results(config, results)
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.show_dir and is_main_process():
             show_results(config, results, args.show_dir, args.score_thr)
     except USER_ERRORS as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {user_message(error)}', file=sys.stderr)
         return 1
     return 0
 

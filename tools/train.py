@@ -8,16 +8,15 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.apis import (default_work_dir, load_config, parse_options, set_amp,  # noqa: E402
-                          train)
-from vatrack.apis.errors import USER_ERRORS  # noqa: E402
+from vatrack.apis import default_work_dir, load_config, parse_options, set_amp, train
+from vatrack.apis.command_line import parse_run_args
+from vatrack.apis.errors import USER_ERRORS, user_message
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -33,14 +32,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, help='default: randomness.seed of the config')
     parser.add_argument('--from-scratch', action='store_true',
                         help='use no pretrained weights; trains the stem and batch norm too')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
-                        help='change values of the config, e.g. optim_wrapper.optimizer.lr=0.005')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_run_args(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             set_amp(config, args.amp)
         train(config, args.resume, args.from_scratch)
     except USER_ERRORS as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {user_message(error)}', file=sys.stderr)
         return 1
     return 0
 

@@ -13,6 +13,9 @@ The folders follow the data:
 ``ops``            mmcv's compiled ops out of torchvision, where mmcv has none
 ``engine, apis``   hooks; training and testing as functions
 =================  ==========================================================
+
+``structures`` imports nothing of ours; ``evaluation`` and ``visualization`` never import models.
+``tests/test_layering.py`` says, and enforces, who may import whom.
 """
 import os
 
@@ -20,8 +23,8 @@ import os
 # few cores spinning makes a training step several times slower (docs/performance.md).
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-from .ops import install as _install_ops  # noqa: E402
-from .versions import check as _check_versions  # noqa: E402
+from .ops import install as _install_ops
+from .versions import check as _check_versions
 
 __version__ = '0.1.0'
 

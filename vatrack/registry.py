@@ -9,8 +9,10 @@ from mmengine.registry import Registry
 
 
 def _child(parent: Registry, *folders: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='vatrack',
-                    locations=[f'vatrack.{folder}' for folder in folders])
+    # A registry imports its own modules when it is asked for a name, not those of its parents.
+    # Without mmdet's, a config's Resize would be mmcv's, which leaves masks as they are.
+    locations = [*(f'vatrack.{folder}' for folder in folders), *parent._locations]
+    return Registry(parent.name, parent=parent, scope='vatrack', locations=locations)
 
 
 MODELS = _child(mmdet_registry.MODELS, 'models', 'track')

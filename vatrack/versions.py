@@ -26,5 +26,5 @@ def check() -> None:
             found = None
         if found is None or not Version(first) <= Version(found) < Version(end):
             raise ImportError(f'vatrack needs {name}>={first},<{end}, but '
-                              f'{found or "it is not"} is installed: '
+                              f'{f"{found} is" if found else "it is not"} installed: '
                               'pip install -r requirements.txt')

@@ -8,6 +8,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Each process has batch norm statistics of its own; all are to be tested with the same.
+    sync_buffers=dict(type='SyncBuffersHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     finite_guard=dict(type='FiniteGuardHook'))
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]

@@ -11,8 +11,6 @@ from vatrack.converters.common import run_parallel
 from vatrack.structures import AnnotationError, Instance, check_annotations, load_annotations
 from vatrack.structures import rle as rle_ops
 
-SAMPLE = (Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'sailvos_sample' /
-          'joint_one_video(bbox=amdl_bbox).json')
 HEIGHT, WIDTH = 8, 12
 
 
@@ -106,10 +104,8 @@ def test_ids_count_over_videos(tmp_path):
     assert ids == [1, 2, 3, 4, 5, 6]
 
 
-def test_sailvos_sample_survives_writing(tmp_path):
-    if not SAMPLE.exists():
-        pytest.skip(f'needs the SAIL-VOS sample {SAMPLE}')
-    source = load_annotations(SAMPLE)
+def test_sailvos_sample_survives_writing(sailvos_sample, tmp_path):
+    source = load_annotations(sailvos_sample)
     with AnnotationWriter(tmp_path / 'a.json', source.categories) as writer:
         for video in source.videos:
             writer.add_video(video.name, video.width, video.height)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -14,17 +13,9 @@ from vatrack.converters.fishbowl import CLASSES, FishbowlOptions, convert_fishbo
 from vatrack.structures import check_annotations, load_annotations
 from vatrack.structures import rle as rle_ops
 
-ROOT = Path(__file__).resolve().parents[2]
-MINI = ROOT.parent / 'shared' / 'data' / 'fishbowl_mini'
+MINI = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'fishbowl_mini'
 HEIGHT, WIDTH, LENGTH = 32, 48, 6
 OPTIONS = FishbowlOptions(num_frames=LENGTH)
-
-
-def main(*argv) -> int:
-    spec = importlib.util.spec_from_file_location('convert_tool', ROOT / 'tools' / 'convert.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main([str(arg) for arg in argv])
 
 
 def mask(left: int, right: int) -> dict:
@@ -196,23 +187,23 @@ def test_folder_without_samples(tmp_path):
         convert_fishbowl(tmp_path / 'gone', tmp_path / 'out')
 
 
-def test_tool(raw, tmp_path, capsys):
+def test_tool(raw, tmp_path, capsys, run_tool):
     out = tmp_path / 'out'
-    assert main('fishbowl', raw, '--out', out) == 1
+    assert run_tool('convert', 'fishbowl', raw, '--out', out) == 1
     assert 'expected 128' in capsys.readouterr().err
-    assert main('fishbowl', raw, '--out', out, '--frames', LENGTH, '--every', 3, '--format', 'png',
-                '--limit', 1) == 0
+    assert run_tool('convert', 'fishbowl', raw, '--out', out, '--frames', LENGTH, '--every', 3,
+                    '--format', 'png', '--limit', 1) == 0
     assert capsys.readouterr().out.split() == [str(out / 'test.json'), str(out / 'train.json')]
     assert (out / 'train' / '00000' / 'images' / '000003.png').is_file()
     with pytest.raises(SystemExit):
-        main('fishbowl', raw, '--out', out, '--every', 0)
+        run_tool('convert', 'fishbowl', raw, '--out', out, '--every', 0)
 
 
-def test_real_videos(tmp_path):
+def test_real_videos(tmp_path, run_tool):
     if not MINI.exists():
         pytest.skip(f'needs the FISHBOWL sample {MINI}')
     out = tmp_path / 'out'
-    assert main('fishbowl', MINI, '--out', out, '--limit', 2, '--every', 16) == 0
+    assert run_tool('convert', 'fishbowl', MINI, '--out', out, '--limit', 2, '--every', 16) == 0
     report = check_annotations(out / 'train.json', out / 'train')
     assert report.ok and not report.warnings, report
     assert (report.summary.videos, report.summary.frames) == (2, 16)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from vatrack.converters.render import paint_backdrop, paint_skin, render_annotat
 from vatrack.structures import AnnotationError, Video, load_annotations, rle
 
 H, W = 60, 90
-SAMPLE = (Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'sailvos_sample' /
-          'joint_one_video(bbox=amdl_bbox).json')
 
 
 def mask(x: int, y: int, width: int, height: int) -> np.ndarray:
@@ -142,29 +139,20 @@ def test_the_annotation_file_is_never_replaced(truth, tmp_path):
         render_annotations(path, tmp_path / 'out', size=(45, 30))
 
 
-def tool():
-    path = Path(__file__).resolve().parents[2] / 'tools' / 'render_annotations.py'
-    spec = importlib.util.spec_from_file_location('tool_render_annotations', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_command_line(truth, tmp_path, capsys):
-    assert tool().main([str(truth), '--out', str(tmp_path / 'out'), '--size', '30x20']) == 0
+def test_command_line(truth, tmp_path, capsys, run_tool):
+    arguments = ['--out', tmp_path / 'out']
+    assert run_tool('render_annotations', truth, *arguments, '--size', '30x20') == 0
     assert str(tmp_path / 'out' / 'annotations.json') in capsys.readouterr().out
-    assert tool().main([str(tmp_path / 'none.json'), '--out', str(tmp_path / 'out')]) == 2
+    assert run_tool('render_annotations', tmp_path / 'none.json', *arguments) == 2
     assert 'none.json' in capsys.readouterr().err
     for size in ('30', '0x20', 'axb', '30x-2'):
         with pytest.raises(SystemExit):
-            tool().main([str(truth), '--out', str(tmp_path), '--size', size])
+            run_tool('render_annotations', truth, *arguments, '--size', size)
 
 
-def test_the_sail_vos_sample_can_be_painted(tmp_path):
-    if not SAMPLE.is_file():
-        pytest.skip(f'the SAIL-VOS sample is not at {SAMPLE}')
-    path = render_annotations(SAMPLE, tmp_path, size=(160, 100))
-    before, after = load_annotations(SAMPLE), load_annotations(path)
+def test_the_sail_vos_sample_can_be_painted(sailvos_sample, tmp_path):
+    path = render_annotations(sailvos_sample, tmp_path, size=(160, 100))
+    before, after = load_annotations(sailvos_sample), load_annotations(path)
     assert len(list(tmp_path.glob('ah_3a_ext__53/images/*.png'))) == 53
     for (_, old), (_, new) in zip(before.frames, after.frames, strict=True):
         assert old.file_name == new.file_name

@@ -174,17 +174,18 @@ def video_units(annotations, tracks, kind, protocol, rules):
             if volume.any():
                 truths.append(Thing(category, volume_area(volume, rules), volume, 0,
                                     track_occlusion(rates, rules), crowd))
-        dets = []
-        for track in tracks:
-            if track.video_id == video.id:
-                volume = np.zeros(shape, bool)
-                for t, mask in enumerate(track.masks[kind]):
-                    if mask is not None:
-                        volume[t] = decode(mask)
-                dets.append(Thing(track.category_id, volume_area(volume, rules), volume,
-                                  track.score))
+        dets = [predicted_thing(track, track.masks[kind], shape, rules)
+                for track in tracks if track.video_id == video.id]
         units.append((truths, dets))
     return units
+
+
+def predicted_thing(track, masks, shape, rules):
+    volume = np.zeros(shape, bool)
+    for t, mask in enumerate(masks):
+        if mask is not None:
+            volume[t] = decode(mask)
+    return Thing(track.category_id, volume_area(volume, rules), volume, track.score)
 
 
 def image_units(annotations, tracks, kind, protocol, rules):

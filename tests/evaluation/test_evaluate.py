@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,9 +192,9 @@ def test_visible_masks_against_amodal_truth():
         for index, mask in enumerate(track.masks['visible']):
             track.masks['visible'][index] = mask if track.category_id == 1 else None
     found = score(scene, predicted_kind={'amodal': 'visible'}, kinds=['amodal'])
-    assert set(name.split('/')[0] for name in found) == {'amodal'}
+    assert {name.split('/')[0] for name in found} == {'amodal'}
     assert found['amodal/video/vAP'] < score(scene)['amodal/video/vAP'] == 1
-    with pytest.raises(ValueError, match="unknown mask kinds.*'modal'"):
+    with pytest.raises(ValueError, match=r"unknown mask kinds.*'modal'"):
         score(scene, predicted_kind={'amodal': 'modal'})
 
 
@@ -290,12 +289,8 @@ def test_progress_goes_to_stderr(capsys):
     assert captured.out == ''
 
 
-def test_published_sample_predicted_perfectly():
-    path = Path(__file__).resolve().parents[3] / (
-        'shared/data/sailvos_sample/joint_one_video(bbox=amdl_bbox).json')
-    if not path.exists():
-        pytest.skip('the SAIL-VOS-cut sample of the VATrack authors is not here')
-    annotations = load_annotations(path)
+def test_published_sample_predicted_perfectly(sailvos_sample):
+    annotations = load_annotations(sailvos_sample)
     video, = annotations.videos
     tracks = {}
     for t, frame in enumerate(video.frames):

@@ -73,7 +73,7 @@ def test_mmcv_ops_before_vatrack_is_reported(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_other_operator_says_what_it_needs() -> None:
     boxes = torch.rand(2, 5)
-    with pytest.raises(NotImplementedError, match="'box_iou_rotated'.*--no-build-isolation"):
+    with pytest.raises(NotImplementedError, match=r"'box_iou_rotated'.*--no-build-isolation"):
         mmcv_ops.box_iou_rotated(boxes, boxes)
 
 

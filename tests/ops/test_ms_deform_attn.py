@@ -28,7 +28,7 @@ def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
 
 
 def reference(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
-    batch, queries, heads, levels, points = weights.shape
+    batch, queries, heads, _, _ = weights.shape
     output = torch.zeros(batch, queries, heads, value.shape[3], dtype=torch.float64)
     for b, q, head, level, point in torch.cartesian_prod(
             *map(torch.arange, weights.shape)).tolist():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -15,15 +14,7 @@ from vatrack.structures import rle as rle_ops
 from vatrack.structures.annotation_entry import check_runs
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT.parent / 'shared/data/sailvos_sample/joint_one_video(bbox=amdl_bbox).json'
 HEIGHT, WIDTH = 8, 12
-
-
-def tool():
-    spec = importlib.util.spec_from_file_location('check_tool', ROOT / 'tools/check_annotations.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def mask(x1: int, y1: int, x2: int, y2: int) -> dict:
@@ -84,10 +75,8 @@ def test_clean_file(write, frames):
     assert summary.tracks_by_class == {'square': 2}
 
 
-def test_sailvos_sample_is_clean():
-    if not SAMPLE.exists():
-        pytest.skip(f'needs the SAIL-VOS sample {SAMPLE}')
-    report = check_annotations(SAMPLE)
+def test_sailvos_sample_is_clean(sailvos_sample):
+    report = check_annotations(sailvos_sample)
     assert (report.num_errors, report.num_warnings) == (0, 0)
     assert (report.summary.objects, report.summary.tracks) == (163, 4)
     # The published sample is not filtered: 9 annotations are occluded by more than 0.75.
@@ -210,9 +199,8 @@ def test_frames_on_disk(write, frames):
     assert 'is 8 x 12 pixels, but its video is 12 x 8' in report.errors[0]
 
 
-def test_tool_prints_summary_and_sets_the_exit_code(write, frames, capsys):
-    main = tool().main
-    assert main([str(write(clean())), '--images', str(frames)]) == 0
+def test_tool_prints_summary_and_sets_the_exit_code(write, frames, capsys, run_tool):
+    assert run_tool('check_annotations', write(clean()), '--images', frames) == 0
     printed = capsys.readouterr().out
     assert 'videos 1, frames 2, objects 4, tracks 2' in printed
     assert 'masks: 4 amodal (0 empty), 4 visible (1 empty)' in printed
@@ -220,7 +208,7 @@ def test_tool_prints_summary_and_sets_the_exit_code(write, frames, capsys):
     raw = clean()
     for entry in raw['annotations']:
         entry['iscrowd'] = 5
-    assert main([str(write(raw)), '--max-errors', '1']) == 1
+    assert run_tool('check_annotations', write(raw), '--max-errors', 1) == 1
     printed = capsys.readouterr().out
     assert printed.startswith('error: ') and '... and 3 more errors' in printed
     assert 'NOT ok, 4 errors' in printed

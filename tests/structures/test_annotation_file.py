@@ -11,8 +11,6 @@ import pytest
 from vatrack.structures import AnnotationError, Instance, load_annotations, resolve_image
 from vatrack.structures import rle as rle_ops
 
-SAMPLE = (Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'sailvos_sample' /
-          'joint_one_video(bbox=amdl_bbox).json')
 HEIGHT, WIDTH = 4, 8
 
 
@@ -57,20 +55,18 @@ def only_instance(tmp_path: Path, **changes) -> Instance:
 
 
 @pytest.fixture(scope='module')
-def sample() -> dict:
-    if not SAMPLE.exists():
-        pytest.skip(f'needs the SAIL-VOS sample {SAMPLE}')
-    return json.loads(SAMPLE.read_text())
+def sample(sailvos_sample) -> dict:
+    return json.loads(sailvos_sample.read_text())
 
 
 def instances_of(annotations) -> list[Instance]:
     return [instance for _, frame in annotations.frames for instance in frame.instances]
 
 
-def test_published_joint_file_loads_unchanged(sample):
-    annotations = load_annotations(SAMPLE)
+def test_published_joint_file_loads_unchanged(sample, sailvos_sample):
+    annotations = load_annotations(sailvos_sample)
     instances = instances_of(annotations)
-    assert annotations.path == str(SAMPLE)
+    assert annotations.path == str(sailvos_sample)
     assert (len(annotations.videos), len(list(annotations.frames)), len(instances)) == (1, 53, 163)
     assert len({instance.instance_id for instance in instances}) == 4
     assert list(annotations.categories)[:2] == [1, 2] and annotations.categories[24] == 'stick'
@@ -130,12 +126,12 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize('name', VARIANTS)
-def test_variants_give_identical_instances(name, sample, tmp_path):
+def test_variants_give_identical_instances(name, sample, sailvos_sample, tmp_path):
     entries = sample['annotations']
     for change in VARIANTS[name]:
         entries = [change(raw) for raw in entries]
     changed = load(tmp_path, sample | {'annotations': entries})
-    assert instances_of(changed) == instances_of(load_annotations(SAMPLE))
+    assert instances_of(changed) == instances_of(load_annotations(sailvos_sample))
 
 
 def test_occlusion_is_computed_from_areas_where_missing(sample, tmp_path):

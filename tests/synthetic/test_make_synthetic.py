@@ -1,26 +1,23 @@
 """The command line of the synthetic generator."""
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import REPO, load_tool
 
 from vatrack.structures import load_annotations
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_synthetic.py'
+TOOL = REPO / 'tools' / 'make_synthetic.py'
 SMALL = ['--width', '64', '--height', '48', '--objects', '2', '3']
 
 
 @pytest.fixture(scope='module')
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('make_synthetic', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('make_synthetic')
 
 
 def test_makes_splits_then_keeps_then_refuses_them(

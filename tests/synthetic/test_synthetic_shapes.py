@@ -40,7 +40,7 @@ def test_skin_is_an_image_that_its_generator_determines(kind: str) -> None:
     skins = [paint(kind, colour(0.4, 0.6, 0.7), 48, np.random.default_rng(seed))
              for seed in (5, 5, 6)]
     assert skins[0].shape == (48, 48, 3) and skins[0].dtype == np.float32
-    assert 0 <= skins[0].min() and skins[0].max() <= 255 and skins[0].std() > 5
+    assert skins[0].min() >= 0 and skins[0].max() <= 255 and skins[0].std() > 5
     np.testing.assert_array_equal(skins[0], skins[1])
     assert not np.array_equal(skins[0], skins[2])
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
@@ -54,14 +52,6 @@ def track(track_id: int, x: int, y: int, score: float = 0.9, video_id: int = 1) 
     masks = {'amodal': [square(x + t, y) for t in range(FRAMES)],
              'visible': [square(x + t, y, 12) for t in range(FRAMES)]}
     return TrackRecord(video_id, track_id, 3, score, masks)
-
-
-def tool(name: str) -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / 'tools' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_films_and_sheet_of_truth_and_predictions(tmp_path):
@@ -174,13 +164,13 @@ def test_unknown_videos_are_refused(tmp_path, kwargs, message):
         render_results(dataset(tmp_path), None, tmp_path, tmp_path / 'out', **kwargs)
 
 
-def test_command_line(tmp_path, capsys):
+def test_command_line(tmp_path, capsys, run_tool):
     annotations = dataset(tmp_path)
     write_results(tmp_path / 'pred.json', [track(1, 4, 4), track(2, 4, 4, video_id=2)])
-    arguments = [annotations.path, str(tmp_path), '--out', str(tmp_path / 'out')]
-    assert tool('browse').main([*arguments, '--pred', str(tmp_path / 'pred.json'),
-                                '--max-videos', '1', '--fps', '5']) == 0
+    arguments = ['browse', annotations.path, tmp_path, '--out', tmp_path / 'out']
+    assert run_tool(*arguments, '--pred', tmp_path / 'pred.json', '--max-videos', 1,
+                    '--fps', 5) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / 'out' / '0001_city-v-1.mp4'),
                                                str(tmp_path / 'out' / 'contact_sheet.png')]
-    assert tool('browse').main([*arguments, '--pred', str(tmp_path / 'none.json')]) == 2
+    assert run_tool(*arguments, '--pred', tmp_path / 'none.json') == 2
     assert 'none.json' in capsys.readouterr().err

@@ -52,7 +52,7 @@ def test_codecs_are_tried_in_order(tmp_path):
 
 
 def test_without_a_codec_the_remedy_is_named(tmp_path):
-    with pytest.raises(VideoError, match='zzzz.*pip install'), \
+    with pytest.raises(VideoError, match=r'zzzz.*pip install'), \
             VideoWriter(tmp_path / 'film.mp4', codecs=('zzzz',)) as video:
         video.write(gradient(0))
 

@@ -8,7 +8,7 @@ from .train import set_amp, train
 from .weights import WeightsError
 
 __all__ = [
-    'ConfigError', 'RunError', 'WeightsError', 'default_work_dir', 'find_run',
-    'is_main_process', 'last_checkpoint', 'load_config', 'parse_options', 'score_results', 'score_visible_as_amodal', 'set_amp',
-    'show_results', 'test', 'train'
+    'ConfigError', 'RunError', 'WeightsError', 'default_work_dir', 'find_run', 'is_main_process',
+    'last_checkpoint', 'load_config', 'parse_options', 'score_results', 'score_visible_as_amodal',
+    'set_amp', 'show_results', 'test', 'train'
 ]

@@ -6,14 +6,22 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_distributed
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-_RUNNER_KEYS = tuple(k for k in inspect.signature(Runner.__init__).parameters if k != 'self') + (
-    'env_cfg', 'auto_scale_lr', 'default_scope', 'vis_backends')
+_RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k != 'self'),
+                'env_cfg', 'auto_scale_lr', 'default_scope', 'vis_backends')
+
+_WRONG_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
+                             r"|missing \d+ required (?:\w|-| )*arguments?: (.+))")
+_UNKNOWN_CLASS = re.compile(r"(\w+) is not in the (?:\w+::)?([\w ]+) registry")
 
 
 class ConfigError(ValueError):
@@ -33,23 +41,35 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             misspelt, or an option names a key whose parent does not exist.
     """
     path = Path(path)
-    if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob('*.py')])
-        raise ConfigError(f'{path}: no such config{_did_you_mean(near)}')
+    check_config_file(path)
     try:
         config = Config.fromfile(path)
-    except (SyntaxError, KeyError, TypeError, NameError, FileNotFoundError) as error:
-        raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: '
+                          f'{error}') from error
     for key in config:
-        if key not in _RUNNER_KEYS and isinstance(config[key], dict | list):
-            near = difflib.get_close_matches(key, _RUNNER_KEYS, n=1, cutoff=0.85)
-            if near:
-                raise ConfigError(f'{path}: unknown key {key!r}{_did_you_mean(near)}')
+        near = difflib.get_close_matches(key, _RUNNER_KEYS, n=1, cutoff=0.85)
+        if near and key not in _RUNNER_KEYS:
+            raise ConfigError(f'{path}: unknown key {key!r}{_did_you_mean(near)}')
     for key in options or {}:
         _check_option(config, key)
     if options:
         config.merge_from_dict(options)
     return config
+
+
+def check_config_file(path: str | Path) -> None:
+    """Refuse a config that is not there, or is something else.
+
+    Raises:
+        ConfigError: Names configs of similar name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob('*.py')])
+        raise ConfigError(f'{path}: no such config{_did_you_mean(near)}')
+    if path.suffix != '.py':
+        raise ConfigError(f'{path}: a config is a .py file; checkpoints and results come second')
 
 
 def _check_option(config: Config, key: str) -> None:
@@ -62,13 +82,16 @@ def _check_option(config: Config, key: str) -> None:
             node = node[part]
         elif isinstance(node, dict) and part in node and node[part] is None:
             return  # an optional part, such as clip_grad=None
+        elif i == 0 and part in _RUNNER_KEYS:
+            return  # one that the config leaves out, such as auto_scale_lr
         else:
             near = difflib.get_close_matches(part, list(node) if isinstance(node, dict) else [])
             where = '.'.join(parents[:i]) or 'the config'
             raise ConfigError(f'--cfg-options {key}: {where} has no {part!r}{_did_you_mean(near)}')
-    if isinstance(node, dict) and leaf not in node:
-        near = difflib.get_close_matches(leaf, list(node), n=1, cutoff=0.8)
-        if near:
+    if isinstance(node, dict):
+        known = list(node) if parents else [*node, *_RUNNER_KEYS]
+        near = difflib.get_close_matches(leaf, known, n=1, cutoff=0.8)
+        if near and leaf not in known:
             raise ConfigError(f'--cfg-options {key}: no such key{_did_you_mean(near)}')
 
 
@@ -90,54 +113,87 @@ def parse_options(items: list[str] | None) -> dict[str, Any]:
 
 
 def build_runner(config: Config) -> Runner:
-    """Build the runner of a config.
+    """Build the runner of a config; to be called inside of :func:`config_errors`.
+
+    mmengine's own way to start several processes needs a GPU for each; where
+    there is none, they are CPU processes here, and talk by gloo.
+    """
+    if config.get('launcher') == 'pytorch' and not torch.cuda.is_available():
+        if not is_distributed():
+            torch.distributed.init_process_group('gloo')
+        config.model_wrapper_cfg = {'type': 'MMDistributedDataParallel',
+                                    **(config.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    return Runner.from_cfg(config)
+
+
+@contextmanager
+def config_errors(config: Config) -> Iterator[None]:
+    """Around all that builds parts of a config: name the key or class that is wrong.
 
     Raises:
-        ConfigError: A key that a class does not take, or a class that does
-            not exist.
+        ConfigError: A class got a key that it does not take or misses one that
+            it needs, or does not exist.
     """
     try:
-        return Runner.from_cfg(config)
+        yield
     except TypeError as error:
-        found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
-                          str(error))
+        found = _WRONG_ARGUMENT.search(str(error))
         if found is None:
             raise
-        name, key = found.groups()
-        raise ConfigError(f'{config.filename}: {name} takes no {key!r}'
-                          f'{_did_you_mean(_similar_parameters(name, key))}') from error
+        name, surplus, missing = found.groups()
+        fault = (f'takes no {surplus!r}{_did_you_mean(_similar_parameters(name, surplus))}'
+                 if surplus else f'lacks {missing}')
+        raise ConfigError(f'{config.filename}: {name} {fault}') from error
     except KeyError as error:
-        if 'is not in the' not in str(error):
+        found = _UNKNOWN_CLASS.search(str(error))
+        if found is None:
             raise
-        raise ConfigError(f'{config.filename}: {error.args[0]}') from error
+        name, kind = found.groups()
+        near = difflib.get_close_matches(name, _class_names(kind), n=1)
+        raise ConfigError(f'{config.filename}: there is no {kind} {name!r}{_did_you_mean(near)}'
+                          ) from error
+
+
+def _registries() -> Iterator[Registry]:
+    from vatrack import registry
+    for child in vars(registry).values():
+        yield from _levels(child)
+
+
+def _class_names(kind: str) -> list[str]:
+    return [name for level in _registries() if level.name == kind for name in level.module_dict]
 
 
 def _similar_parameters(class_name: str, key: str) -> list[str]:
-    from vatrack import registry
-    for candidate in vars(registry).values():
-        for level in _levels(candidate):
-            cls = level.module_dict.get(class_name)
-            if cls is not None:
-                names = [n for c in cls.__mro__ if '__init__' in vars(c)
-                         for n in inspect.signature(c.__init__).parameters]
-                return difflib.get_close_matches(key, names, n=1)
+    for level in _registries():
+        cls = level.module_dict.get(class_name)
+        if cls is not None:
+            names = [n for c in cls.__mro__ if '__init__' in vars(c)
+                     for n in inspect.signature(c.__init__).parameters]
+            return difflib.get_close_matches(key, names, n=1)
     return []
 
 
-def _levels(registry: Any) -> Iterator[Any]:
-    while registry is not None and hasattr(registry, 'module_dict'):
+def _levels(registry: Any) -> Iterator[Registry]:
+    while isinstance(registry, Registry):
         yield registry
         registry = registry.parent
 
 
-def dicts_of(node: Any) -> Iterator[ConfigDict]:
-    """All dicts inside a config value, depth first, the value itself included."""
+def dicts_of(node: Any, key: str) -> Iterator[tuple[str, ConfigDict]]:
+    """All dicts inside a config value and their dotted keys, depth first.
+
+    Args:
+        node: Value; a dict is itself the first.
+        key: Dotted key of ``node``.
+    """
     if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for child in node:
-            yield from dicts_of(child)
+        yield key, node
+        children = node.items()
+    else:
+        children = enumerate(node) if isinstance(node, list | tuple) else ()
+    for name, child in list(children):
+        yield from dicts_of(child, f'{key}.{name}')
 
 
 def _did_you_mean(near: list[str]) -> str:

@@ -8,3 +8,14 @@ from .runs import RunError
 from .weights import WeightsError
 
 USER_ERRORS = (AnnotationError, ConfigError, NonFiniteError, ResultError, RunError, WeightsError)
+
+
+def user_message(error: Exception) -> str:
+    """Message of one of :data:`USER_ERRORS` for a command line.
+
+    An error that was raised in a data worker arrives with the worker's
+    traceback as its message; the message proper stands at the end of it.
+    """
+    text = str(error)
+    kind = type(error)
+    return text.rpartition(f'{kind.__module__}.{kind.__qualname__}: ')[2].strip()

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .config import check_config_file
+
 
 class RunError(FileNotFoundError):
     """There is no run or checkpoint to take; says how to make one."""
@@ -19,8 +21,8 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     if not pointer.is_file():
         return None
     path = Path(pointer.read_text().strip())
-    # A run that was moved still finds the file beside its pointer.
-    return next((p for p in (path, pointer.parent / path.name) if p.is_file()), None)
+    # A run that was moved or copied has the file beside its pointer.
+    return next((p for p in (pointer.parent / path.name, path) if p.is_file()), None)
 
 
 def find_run(config: str | Path | None = None, weights: str | Path | None = None,
@@ -36,8 +38,11 @@ def find_run(config: str | Path | None = None, weights: str | Path | None = None
         Config and checkpoint or result file.
 
     Raises:
-        RunError: There is none.
+        ConfigError: The config is missing or no config.
+        RunError: There is no such run.
     """
+    if config is not None:
+        check_config_file(config)
     if config is None:
         run = _newest_run(Path(root))
     elif weights is None:

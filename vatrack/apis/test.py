@@ -5,15 +5,15 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 
+from vatrack.engine import bare_model
 from vatrack.evaluation.evaluate import evaluate
-from vatrack.evaluation.report import format_report, save_metrics
+from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.structures import load_annotations
 from vatrack.structures.results import read_results
 from vatrack.visualization import render_results
 
-from .config import build_runner
+from .config import build_runner, config_errors
 from .weights import check_checkpoint_file, drop_pretrained, load_weights
 
 
@@ -30,18 +30,19 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
         Metrics as :func:`vatrack.evaluation.evaluate.evaluate` gives them.
 
     Raises:
+        ConfigError: The config names a class or key that does not exist.
         WeightsError: The checkpoint is damaged or of another architecture.
     """
     check_checkpoint_file(checkpoint)
     drop_pretrained(config)
     config.load_from, config.resume = None, False
     config.test_evaluator.out = str(out)
-    runner = build_runner(config)
-    load_weights(runner.model.module if is_model_wrapper(runner.model) else runner.model,
-                 checkpoint)
-    # Already loaded, strictly; the runner would load again, without looking at what is missing.
-    runner._has_loaded = True
-    metrics = runner.test()
+    with config_errors(config):
+        runner = build_runner(config)
+        load_weights(bare_model(runner), checkpoint)
+        # Loaded, strictly; the runner would load again, without looking at what is missing.
+        runner._has_loaded = True
+        metrics = runner.test()
     if is_main_process():
         _save(config, metrics, out)
     return metrics
@@ -59,7 +60,7 @@ def score_results(config: Config, results: str | Path) -> dict[str, float]:
     annotations = load_annotations(evaluator.ann_file)
     metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
                        evaluator.protocol)
-    print(format_report(metrics, evaluator.protocol, evaluator.ann_file))
+    print(full_report(annotations, metrics, evaluator.protocol))
     _save(config, metrics, results)
     return metrics
 
@@ -77,7 +78,7 @@ def score_visible_as_amodal(config: Config, results: str | Path) -> dict[str, fl
     metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
                        evaluator.protocol, kinds=['amodal'], predicted_kind={'amodal': 'visible'})
     print('\nvisible masks against amodal truth\n' +
-          format_report(metrics, evaluator.protocol, evaluator.ann_file))
+          full_report(annotations, metrics, evaluator.protocol))
     return metrics
 
 

@@ -3,12 +3,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 
-from .config import build_runner
+from vatrack.engine import bare_model
+
+from .config import ConfigError, build_runner, config_errors
 from .runs import last_checkpoint
-from .weights import (WeightsError, check_checkpoint_file, drop_pretrained, fetch_pretrained,
-                      train_from_scratch)
+from .weights import (
+    WeightsError,
+    check_checkpoint_file,
+    check_resumable,
+    drop_pretrained,
+    fetch_pretrained,
+    train_from_scratch,
+)
 
 
 def train(config: Config, resume: str | None = None, from_scratch: bool = False) -> None:
@@ -21,7 +30,9 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         from_scratch: Use no pretrained weights.
 
     Raises:
-        WeightsError: Pretrained weights or the checkpoint cannot be had.
+        ConfigError: The config names a class or key that does not exist.
+        WeightsError: Pretrained weights or the checkpoint cannot be had, or the
+            checkpoint is of another architecture.
         NonFiniteError: A loss became NaN or infinite.
     """
     if from_scratch:
@@ -37,8 +48,11 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         check_checkpoint_file(resume)
         drop_pretrained(config)
         config.load_from, config.resume = str(resume), True
-    runner = build_runner(config)
-    runner.train()
+    with config_errors(config):
+        runner = build_runner(config)
+        if resume is not None:
+            check_resumable(bare_model(runner), resume)
+        runner.train()
     runner.logger.info('Trained. Test with: python tools/test.py %s %s --eval AP vAP',
                        Path(runner.work_dir) / Path(config.filename).name,
                        last_checkpoint(runner.work_dir))
@@ -50,7 +64,13 @@ def set_amp(config: Config, dtype: str) -> None:
     Args:
         config: Config with an ``optim_wrapper``.
         dtype: 'bf16' or 'fp16'; fp16 scales the loss dynamically.
+
+    Raises:
+        ConfigError: fp16 without a GPU.
     """
-    config.optim_wrapper.type = 'AmpOptimWrapper'
-    config.optim_wrapper.dtype = {'bf16': 'bfloat16', 'fp16': 'float16'}[dtype]
-    config.optim_wrapper.loss_scale = 'dynamic'
+    if dtype == 'bf16':
+        config.optim_wrapper.type = 'Bf16OptimWrapper'
+        return
+    if not torch.cuda.is_available():
+        raise ConfigError('--amp fp16 needs a CUDA GPU; on a CPU train with --amp bf16')
+    config.optim_wrapper.update(type='AmpOptimWrapper', dtype='float16', loss_scale='dynamic')

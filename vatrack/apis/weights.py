@@ -1,13 +1,17 @@
 """Weights from elsewhere: pretrained ones to start from, checkpoints to test."""
 from __future__ import annotations
 
+import socket
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import nn
+from torch import Tensor, nn
 
 from .config import dicts_of
 
@@ -24,7 +28,7 @@ def train_from_scratch(config: Config) -> None:
     """
     config.load_from = None
     drop_pretrained(config)
-    for node in dicts_of(config.model):
+    for _, node in dicts_of(config.model, 'model'):
         if 'frozen_stages' in node:
             node.frozen_stages = -1
         if 'norm_eval' in node:
@@ -33,7 +37,7 @@ def train_from_scratch(config: Config) -> None:
 
 def drop_pretrained(config: Config) -> None:
     """Remove every ``init_cfg`` of type Pretrained, in place: a checkpoint follows."""
-    for node in _pretrained_owners(config):
+    for _, node in _pretrained_owners(config):
         node.init_cfg = None
 
 
@@ -44,23 +48,35 @@ def fetch_pretrained(config: Config) -> None:
         WeightsError: A file is missing or a download fails; names the weights
             and the ways out.
     """
-    sources = [(node.init_cfg.checkpoint, 'init_cfg.checkpoint')
-               for node in _pretrained_owners(config)]
+    sources = [(node.init_cfg.checkpoint, f'{key}.init_cfg.checkpoint')
+               for key, node in _pretrained_owners(config)]
     if config.get('load_from'):
         sources.append((config.load_from, 'load_from'))
     for source, key in sources:
         try:
-            CheckpointLoader.load_checkpoint(source, map_location='cpu')
-        except (OSError, RuntimeError, ValueError) as error:
+            with _network_timeout(30):
+                CheckpointLoader.load_checkpoint(source, map_location='cpu')
+        except (OSError, RuntimeError, ValueError, LookupError, EOFError, UnpicklingError) as error:
             raise WeightsError(
                 f'{config.filename}: cannot get the pretrained weights {source} ({key}): {error}. '
                 'Without network, download the file elsewhere and give its path with --cfg-options '
-                f'(key ending in {key}), or train from random weights with --from-scratch'
+                f'{key}=PATH, or train from random weights with --from-scratch'
             ) from error
 
 
-def _pretrained_owners(config: Config) -> list[dict]:
-    return [node for node in dicts_of(config.model)
+@contextmanager
+def _network_timeout(seconds: float) -> Iterator[None]:
+    """Let no connection hang for longer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _pretrained_owners(config: Config) -> list[tuple[str, ConfigDict]]:
+    return [(key, node) for key, node in dicts_of(config.model, 'model')
             if isinstance(node.get('init_cfg'), dict) and node.init_cfg.get('type') == 'Pretrained']
 
 
@@ -87,18 +103,35 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     check_checkpoint_file(path)
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     state = checkpoint.get('state_dict', checkpoint)
-    own = model.state_dict()
+    _check_entries(model.state_dict(), state, path)
+    with torch.no_grad():
+        model.load_state_dict(state)
+
+
+def check_resumable(model: nn.Module, path: str | Path) -> None:
+    """Make sure that training can go on from a checkpoint; mmengine loads whatever fits.
+
+    Raises:
+        WeightsError: Its entries are not those of the model, or it holds
+            weights alone.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    absent = {'state_dict', 'optimizer', 'meta', 'message_hub'} - checkpoint.keys()
+    if absent:
+        raise WeightsError(f'{path}: holds no state of a training run (no {sorted(absent)}); to '
+                           'start from its weights use --cfg-options load_from=PATH')
+    _check_entries(model.state_dict(), checkpoint['state_dict'], path)
+
+
+def _check_entries(own: dict[str, Tensor], state: dict[str, Tensor], path: str | Path) -> None:
     missing = sorted(own.keys() - state.keys())
     surplus = sorted(state.keys() - own.keys())
-    resized = [f'{k} {tuple(state[k].shape)} instead of {tuple(own[k].shape)}'
-               for k in own.keys() & state.keys() if state[k].shape != own[k].shape]
+    resized = sorted(f'{k} {tuple(state[k].shape)} instead of {tuple(own[k].shape)}'
+                     for k in own.keys() & state.keys() if state[k].shape != own[k].shape)
     if missing or surplus or resized:
         parts = [f'{len(names)} {what} (for example {names[0]})' for what, names in
                  [('missing', missing), ('not of the model', surplus), ('of another size', resized)]
                  if names]
         raise WeightsError(
             f'{path}: is of another architecture than the config: of {len(own)} entries '
-            f'{", ".join(parts)}. Test it with the config it was trained with (the .py file in '
-            'its folder)')
-    with torch.no_grad():
-        model.load_state_dict(state)
+            f'{", ".join(parts)}. Use the config it was trained with (the .py file in its folder)')

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from vatrack.structures import MASK_KINDS, AnnotationError, Instance
 from vatrack.structures import rle as rle_ops
-from vatrack.structures.annotation_entry import occlusion_rate, read_rle
+from vatrack.structures.annotation_entry import occlusion_rate, read_rle, to_xywh
 from vatrack.structures.rle import RLE
 
 Job = TypeVar('Job')
@@ -213,7 +213,7 @@ def _record(instance: Instance, masks: dict[str, RLE],
             measured: dict[str, tuple[int, list[float]]]) -> dict[str, Any]:
     """Entry of ``annotations`` without the ids that the writer counts."""
     areas = {kind: area for kind, (area, _) in measured.items()}
-    boxes = {kind: _xywh(instance.bboxes.get(kind, box)) if area else None
+    boxes = {kind: to_xywh(instance.bboxes.get(kind, box)) if area else None
              for kind, (area, box) in measured.items()}
     record = {'category_id': instance.category_id, 'instance_id': instance.instance_id,
               'bbox': next(iter(boxes.values()))}
@@ -228,7 +228,3 @@ def _record(instance: Instance, masks: dict[str, RLE],
         record['occlude_rate'] = occlusion
     record['iscrowd'] = int(instance.iscrowd)
     return record
-
-
-def _xywh(box: Sequence[float]) -> list[float]:
-    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]

@@ -14,9 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..structures import (AnnotationError, AnnotationFile, Frame, Instance, Video,
-                          load_annotations)
-from ..structures.annotation_entry import read_masks
+from ..structures import AnnotationError, AnnotationFile, Frame, Instance, Video, load_annotations
+from ..structures.annotation_entry import read_masks, to_xywh
 from ..structures.results import replace_when_done
 from ..structures.rle import areas, bboxes, decode, encode
 from ..synthetic.textures import blend, colour, noise, relatives, step
@@ -137,14 +136,13 @@ def _resized_entry(entry: dict[str, Any], shape: list[int],
     small = [cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
              for mask in decode(list(old.values()), tuple(shape))]
     masks = encode(np.stack(small))
-    pixels, boxes = areas(masks).tolist(), bboxes(masks)
-    boxes[:, 2:] -= boxes[:, :2]
+    pixels, boxes = areas(masks).tolist(), [to_xywh(box) for box in bboxes(masks)]
     if not pixels[0]:
         return None
     kept = {key: value for key, value in entry.items()
             if not key.startswith(('bbox', 'area', 'segm')) and not key.endswith('mask')}
-    kept['bbox'] = boxes[0].tolist()
-    for kind, mask, area, box in zip(old, masks, pixels, boxes.tolist(), strict=True):
+    kept['bbox'] = boxes[0]
+    for kind, mask, area, box in zip(old, masks, pixels, boxes, strict=True):
         kept |= {f'{kind}_mask': mask, f'area_{kind}': area}
         kept |= {f'bbox_{kind}': box} if area else {}
     return kept

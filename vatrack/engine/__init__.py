@@ -1,6 +1,8 @@
 """Hooks and helpers of the training loop."""
+from .bare_model import bare_model
 from .bf16 import Bf16OptimWrapper
 from .epoch_seed import EpochSeedHook, seed_worker
 from .finite_guard import FiniteGuardHook, NonFiniteError
 
-__all__ = ['Bf16OptimWrapper', 'EpochSeedHook', 'FiniteGuardHook', 'NonFiniteError', 'seed_worker']
+__all__ = ['Bf16OptimWrapper', 'EpochSeedHook', 'FiniteGuardHook', 'NonFiniteError', 'bare_model',
+           'seed_worker']

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from vatrack.registry import HOOKS
+
+from .bare_model import bare_model
 
 
 class NonFiniteError(FloatingPointError):
@@ -18,11 +21,11 @@ class NonFiniteError(FloatingPointError):
 
 @HOOKS.register_module()
 class FiniteGuardHook(Hook):
-    """Check the gradients before every optimizer step.
+    """Check the losses and the gradients before every optimizer step.
 
-    A NaN or infinite loss gives such gradients, so that one check covers
-    both. When it fails, the weights are still those of the last good state:
-    they are saved as ``last_good.pth`` and the run stops with an error that
+    When one is NaN or infinite, the weights are still those of the last good
+    state: they are saved as ``last_good.pth``, with the statistics of batch
+    norm from before the forward pass, and the run stops with an error that
     names the samples of the batch. (fp16 training skips such steps and lowers
     its loss scale instead; it is stopped only when that has not helped for
     ``patience`` steps.)
@@ -35,56 +38,77 @@ class FiniteGuardHook(Hook):
 
     def __init__(self, patience: int = 50) -> None:
         self.patience = patience
+        self._handle: RemovableHandle | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Put the check in front of the optimizer's step."""
+        self._remove()  # of a run that was broken off
         self._skipped = 0
-        self._scaler = (runner.optim_wrapper.loss_scaler
-                        if isinstance(runner.optim_wrapper, AmpOptimWrapper) else None)
-        optimizer = runner.optim_wrapper.optimizer
-        self._handle = optimizer.register_step_pre_hook(lambda *_: self._check(runner))
+        wrapper = runner.optim_wrapper
+        scales = isinstance(wrapper, AmpOptimWrapper) and wrapper.loss_scaler.is_enabled()
+        self._scaler = wrapper.loss_scaler if scales else None
+        self._buffers = [buffer.clone() for buffer in bare_model(runner).buffers()]
+        self._handle = wrapper.optimizer.register_step_pre_hook(lambda *_: self._check(runner))
 
     def after_train(self, runner: Runner) -> None:
         """Remove the check."""
-        self._handle.remove()
+        self._remove()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None
                           ) -> None:
-        """Remember the batch, to name it, and the loss scale, to see a skipped step."""
+        """Remember the batch, to name it, and what a bad step changes besides the weights."""
         self._batch = data_batch
-        self._scale = self._scaler.get_scale() if self._skips else None
+        self._scale = self._scaler.get_scale() if self._scaler else None
+        _copy(self._buffers, list(bare_model(runner).buffers()))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
-        """Count the steps that the loss scaler skipped."""
-        if not self._skips:
+        """Count the steps that the loss scaler skipped, and undo what they did to batch norm."""
+        if self._scaler is None:
             return
-        self._skipped = self._skipped + 1 if self._scaler.get_scale() < self._scale else 0
+        if self._scaler.get_scale() >= self._scale:
+            self._skipped = 0
+            return
+        self._skipped += 1
+        self._restore(runner)
         if self._skipped >= self.patience:
             self._stop(runner)
 
-    @property
-    def _skips(self) -> bool:
-        return self._scaler is not None and self._scaler.is_enabled()
+    def _remove(self) -> None:
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
 
     def _check(self, runner: Runner) -> None:
         gradients = [p.grad for p in runner.model.parameters() if p.grad is not None]
-        norms = torch.stack(torch._foreach_norm(gradients))
-        if not torch.isfinite(norms).all():
+        values = [*torch._foreach_norm(gradients), *_losses(runner).values()]
+        if not torch.stack([value.float() for value in values]).isfinite().all():
             self._stop(runner)
 
+    def _restore(self, runner: Runner) -> None:
+        _copy(list(bare_model(runner).buffers()), self._buffers)
+
     def _stop(self, runner: Runner) -> None:
-        runner.save_checkpoint(runner.work_dir, 'last_good.pth', save_optimizer=True,
-                               by_epoch=False)
+        self._remove()
+        self._restore(runner)
+        runner.save_checkpoint(runner.work_dir, 'last_good.pth', by_epoch=False,
+                               meta=dict(epoch=runner.epoch, iter=runner.iter))
         samples = ', '.join(f'{frame.img_path} (video {frame.video_name!r}, frame {frame.frame_id})'
                             for clip in self._batch['data_samples']
                             for frame in clip.video_data_samples)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        losses = ', '.join(f'{name}={value:.4g}' for name, value in
-                           getattr(model, 'last_losses', {}).items())
+        losses = ', '.join(f'{name}={value:.4g}' for name, value in _losses(runner).items())
         raise NonFiniteError(
             f'iteration {runner.iter + 1}: the loss or its gradient is not finite ({losses}). '
             f'Samples: {samples}. The weights before this step are in '
             f'{Path(runner.work_dir) / "last_good.pth"}. Look at these samples (tools/browse.py), '
             'lower optim_wrapper.optimizer.lr, lengthen the warm-up, or clip gradients with '
             '--cfg-options optim_wrapper.clip_grad.max_norm=35')
+
+
+def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
+    if targets:
+        torch._foreach_copy_(targets, sources)
+
+
+def _losses(runner: Runner) -> dict[str, Tensor]:
+    return getattr(bare_model(runner), 'last_losses', {})

@@ -103,7 +103,7 @@ def _kind_pairs(annotations: AnnotationFile, tracks: Sequence[TrackRecord],
         raise ValueError(f'unknown mask kinds {sorted(unknown)}; choose from {MASK_KINDS}')
     scorable = {kind: source for kind, source in pairs.items()
                 if kind in true and source in predicted}
-    if kinds and scorable != pairs or not scorable:
+    if (kinds and scorable != pairs) or not scorable:
         raise ValueError(f'cannot score {pairs} (truth: predictions): {annotations.path} holds '
                          f'{true} masks, the predictions {sorted(predicted)}; ask for kinds that '
                          'both hold')

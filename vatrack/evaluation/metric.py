@@ -16,11 +16,16 @@ from mmengine.logging import MMLogger
 
 from vatrack.registry import METRICS
 from vatrack.structures import MASK_KINDS, AnnotationFile, Video, load_annotations, masks_field
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.structures.results import ResultError, TrackRecord, write_results
 
 from .evaluate import check_metrics, evaluate
 from .protocols import get_protocol
-from .report import format_report
+from .report import full_report
+from .truth import truth_kinds
+
+_ALL_FRAMES = ('testing needs all frames of whole videos in order: use sampler '
+               'dict(type="VideoSampler") in the test dataloader')
+_SAME_FILE = 'give the ann_file of the dataset to the evaluator too'
 
 
 @METRICS.register_module()
@@ -62,13 +67,13 @@ class VideoInstanceMetric(BaseMetric):
         self._parts: Path | None = None
         self._open: _OpenVideo | None = None
         self._kinds: tuple[str, ...] = ()
+        self._done: list[int] = []
 
     @property
     def annotations(self) -> AnnotationFile:
         """The annotation file, read when first needed."""
         if self._annotations is None:
             self._annotations = load_annotations(self.ann_file)
-            self._videos = {video.id: video for video in self._annotations.videos}
         return self._annotations
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -78,6 +83,10 @@ class VideoInstanceMetric(BaseMetric):
             data_batch: Unused.
             data_samples: Clips as dicts; each frame has
                 ``pred_track_instances`` (see ``vatrack/structures/fields.py``).
+
+        Raises:
+            ResultError: A frame is missing, out of order, or not of the
+                annotation file.
         """
         for clip in data_samples:
             for frame in clip['video_data_samples']:
@@ -86,18 +95,35 @@ class VideoInstanceMetric(BaseMetric):
     def _add(self, frame: DetDataSample) -> None:
         instances = frame.pred_track_instances
         self._kinds = tuple(kind for kind in MASK_KINDS if masks_field(kind) in instances)
-        categories = self._categories()
-        if frame.frame_id == 0:
-            self._open = _OpenVideo(self._videos[frame.video_id], self._kinds, categories)
-        self._open.add(frame.frame_id, instances)
-        if frame.frame_id == frame.video_length - 1:
+        if self._open is None:
+            self._open = _OpenVideo(self._video(frame), self._kinds, self._categories())
+        if (frame.video_id, frame.frame_id) != (self._open.video.id, self._open.length):
+            raise ResultError(f'frame {frame.frame_id} of video {frame.video_name!r} came where '
+                              f'{self._open.expected}; {_ALL_FRAMES}')
+        self._open.add(instances)
+        if self._open.length == frame.video_length:
             with self._part().open('a') as file:
                 file.writelines(json.dumps(record.to_json()) + '\n'
                                 for record in self._open.tracks())
+            self._done.append(frame.video_id)
             self._open = None
+
+    def _video(self, frame: DetDataSample) -> Video:
+        videos = {video.id: video for video in self.annotations.videos}
+        video = videos.get(frame.video_id)
+        if video is None or (video.name, len(video.frames)) != (frame.video_name,
+                                                                frame.video_length):
+            raise ResultError(
+                f'{self.ann_file} has no video {frame.video_id} named {frame.video_name!r} with '
+                f'{frame.video_length} frames, but the dataset has; {_SAME_FILE}')
+        return video
 
     def _categories(self) -> list[int]:
         ids = {name: id_ for id_, name in self.annotations.categories.items()}
+        missing = [name for name in self.dataset_meta['classes'] if name not in ids]
+        if missing:
+            raise ResultError(f'{self.ann_file} has no categories {missing}, but the dataset has; '
+                              f'{_SAME_FILE}')
         return [ids[name] for name in self.dataset_meta['classes']]
 
     def _part(self) -> Path:
@@ -123,24 +149,48 @@ class VideoInstanceMetric(BaseMetric):
         Returns:
             Fractions in [0, 1] by name, for example ``amodal/video/vAP50``; -1
             where there is no truth. The same in every process.
+
+        Raises:
+            ResultError: Frames are missing.
         """
         self._part().touch()
-        parts = all_gather_object(self._part_file.resolve())
+        gathered = all_gather_object((self._part_file.resolve(), self._kinds, self._done,
+                                      self._open and self._open.expected))
+        self._reset()
+        parts, kinds, done, unfinished = zip(*gathered, strict=True)
+        self._check_complete([id_ for ids in done for id_ in ids], unfinished, size)
         results: list[dict] = [{}]
         if is_main_process():
-            tracks = list(_merge(parts))
-            if self.out is not None:
-                write_results(self.out, tracks)
-                MMLogger.get_current_instance().info('Wrote %s', self.out)
-            results = [evaluate(self.annotations, tracks, self.metric, self.protocol,
-                                self._kinds or None)]
-            MMLogger.get_current_instance().info(
-                '\n%s', format_report(results[0], self.protocol, self.ann_file))
+            results = [self._score(parts, max(kinds, key=len))]
             for folder in {file.parent for file in parts}:
                 shutil.rmtree(folder)
         broadcast_object_list(results)
-        self._reset()
         return results[0]
+
+    def _check_complete(self, done: list[int], unfinished: Sequence[str | None],
+                        size: int) -> None:
+        """Refuse to score a part of the dataset; the same in every process."""
+        for expected in filter(None, unfinished):
+            raise ResultError(f'the data ended where {expected}; {_ALL_FRAMES}')
+        videos = {video.id: video for video in self.annotations.videos}
+        count = sum(len(videos[id_].frames) for id_ in done)
+        if count != size or len(set(done)) != len(done):
+            lost = [video.name for id_, video in videos.items() if id_ not in done][:5]
+            twice = sorted({videos[id_].name for id_ in done if done.count(id_) > 1})[:5]
+            raise ResultError(f'{count} frames were processed instead of {size}; videos without '
+                              f'results: {lost}, videos with several: {twice}; {_ALL_FRAMES}')
+
+    def _score(self, parts: Sequence[Path], kinds: tuple[str, ...]) -> dict[str, float]:
+        logger = MMLogger.get_current_instance()
+        tracks = list(_merge(parts))
+        if self.out is not None:
+            write_results(self.out, tracks)
+            logger.info('Wrote %s', self.out)
+        true = truth_kinds(self.annotations)
+        metrics = evaluate(self.annotations, tracks, self.metric, self.protocol,
+                           [kind for kind in kinds if kind in true] or None)
+        logger.info('\n%s', full_report(self.annotations, metrics, self.protocol))
+        return metrics
 
     def compute_metrics(self, results: list) -> dict:
         """Not used: :meth:`evaluate` scores whole files."""
@@ -152,14 +202,22 @@ class _OpenVideo:
 
     def __init__(self, video: Video, kinds: tuple[str, ...], categories: list[int]) -> None:
         self.video, self.kinds, self.categories = video, kinds, categories
+        self.length = 0
         self.frames: dict[int, dict[int, tuple]] = defaultdict(dict)
 
-    def add(self, index: int, instances: Any) -> None:
+    @property
+    def expected(self) -> str:
+        return (f'frame {self.length} of video {self.video.name!r}, which has '
+                f'{len(self.video.frames)}, was expected')
+
+    def add(self, instances: Any) -> None:
+        """Take the next frame."""
         masks = zip(*(instances[masks_field(kind)] for kind in self.kinds), strict=True)
         for track_id, score, label, box, rles in zip(
                 instances.instances_id.tolist(), instances.scores.tolist(),
                 instances.labels.tolist(), instances.bboxes.tolist(), masks, strict=True):
-            self.frames[track_id][index] = (score, self.categories[label], tuple(box), rles)
+            self.frames[track_id][self.length] = score, self.categories[label], tuple(box), rles
+        self.length += 1
 
     def tracks(self) -> Iterator[TrackRecord]:
         length = len(self.video.frames)
@@ -180,7 +238,7 @@ class _OpenVideo:
                 category_ids=categories if len(set(classes)) > 1 else None)
 
 
-def _merge(parts: list[Path]) -> Iterator[TrackRecord]:
+def _merge(parts: Sequence[Path]) -> Iterator[TrackRecord]:
     """All tracks in order of video and track, with ids that are unique over all videos."""
     lines = [json.loads(line) for part in parts for line in part.open()]
     lines.sort(key=lambda record: (record['video_id'], record['track_id']))

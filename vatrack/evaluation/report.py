@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from vatrack.structures import MASK_KINDS
+from vatrack.structures import MASK_KINDS, AnnotationFile
 from vatrack.structures.results import replace_when_done
 
 from .protocols import Protocol, get_protocol
+from .truth import has_truth
 
 #: Which scores rank the predictions.
 SCORE_RULE = 'image: score of the frame, else of the track; video: score of the track'
@@ -40,6 +41,16 @@ def format_report(metrics: Mapping[str, float], protocol: str | Protocol, data: 
     lines = [f'{kind:<9}{level:<7}' + ''.join(map(_percent, values))
              for kind, level, values in rows]
     return '\n'.join([*head, title, *lines])
+
+
+def full_report(annotations: AnnotationFile, metrics: Mapping[str, float],
+                protocol: str | Protocol) -> str:
+    """:func:`format_report`, and why, where the rows of a kind say nothing but n/a."""
+    protocol = get_protocol(protocol)
+    kinds = [kind for kind in MASK_KINDS if any(name.startswith(f'{kind}/') for name in metrics)]
+    notes = [f'{kind}: all n/a, because {annotations.path} has no {kind} mask with a pixel that '
+             f'the protocol counts' for kind in kinds if not has_truth(annotations, kind, protocol)]
+    return '\n'.join([format_report(metrics, protocol, annotations.path), *notes])
 
 
 def save_metrics(path: str | Path, metrics: Mapping[str, float], protocol: str | Protocol,

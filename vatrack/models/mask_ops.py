@@ -27,7 +27,7 @@ def crop_mask_targets(masks: MasksByKind, kinds: Sequence[str], boxes: Tensor, i
     Args:
         masks: Masks of the N instances of a frame, (N, H, W) per kind.
         kinds: K names of kinds.
-        boxes: (R, 4) xyxy regions in pixels of the masks.
+        boxes: (R, 4) xyxy regions in pixels of the masks, inside the frame.
         instances: (R,) index of the instance of each region.
         size: (h, w) of the targets.
 
@@ -61,18 +61,20 @@ def paste_masks(probabilities: Tensor, boxes: Tensor, shape: tuple[int, int],
     Returns:
         N RLEs of size ``shape``.
     """
-    height, width = shape
-    rles: list[RLE] = []
     # On a CPU only the pixels of a mask's own box are worth computing.
-    chunk = 1 if boxes.device.type == 'cpu' else max(1, _PASTE_PIXELS // (height * width))
-    for start in range(0, len(boxes), chunk):
-        part = boxes[start:start + chunk]
-        x0, y0 = (part[:, :2].amin(0).floor() - 1).clamp(min=0).int().tolist()
-        x1, y1 = (part[:, 2:].amax(0).ceil() + 1).int().tolist()
-        window = (x0, y0, max(x0, min(x1, width)), max(y0, min(y1, height)))
-        pasted = _sample(probabilities[start:start + chunk], part, window) >= threshold
-        rles += _encode(pasted, window[0], window[1], shape)
-    return rles
+    chunk = 1 if boxes.device.type == 'cpu' else max(1, _PASTE_PIXELS // (shape[0] * shape[1]))
+    parts = zip(probabilities.split(chunk), boxes.split(chunk), strict=True)
+    return [rle for part in parts if len(part[1]) for rle in _paste(*part, shape, threshold)]
+
+
+def _paste(probabilities: Tensor, boxes: Tensor, shape: tuple[int, int],
+           threshold: float) -> list[RLE]:
+    """Paste masks at once, in the window that holds all their boxes."""
+    height, width = shape
+    x0, y0 = (boxes[:, :2].amin(0).floor() - 1).clamp(min=0).int().tolist()
+    x1, y1 = (boxes[:, 2:].amax(0).ceil() + 1).int().tolist()
+    window = (x0, y0, max(x0, min(x1, width)), max(y0, min(y1, height)))
+    return _encode(_sample(probabilities, boxes, window) >= threshold, x0, y0, shape)
 
 
 def _sample(probabilities: Tensor, boxes: Tensor, window: tuple[int, int, int, int]) -> Tensor:
@@ -91,13 +93,12 @@ def _sample(probabilities: Tensor, boxes: Tensor, window: tuple[int, int, int, i
 def _encode(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> list[RLE]:
     """Encode (N, h, w) bool windows at (x0, y0) of a frame of ``shape``."""
     height, width = shape
-    count, h, w = masks.shape
     # Column-major, with a background row at either end of each column: a
     # run starts or ends wherever neighbours along a column differ.
     columns = torch.nn.functional.pad(masks.transpose(1, 2), (1, 1))
     mask_id, column, row = (columns[..., 1:] != columns[..., :-1]).nonzero(as_tuple=True)
     ends = ((x0 + column) * height + y0 + row).cpu().numpy()
-    per_mask = np.split(ends, np.cumsum(torch.bincount(mask_id, minlength=count).cpu().numpy())[:-1])
+    per_mask = np.split(ends, mask_id.bincount(minlength=len(masks)).cumsum(0)[:-1].cpu().numpy())
     return [_from_run_ends(e, height, width) for e in per_mask]
 
 

@@ -7,9 +7,10 @@ from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi
 from mmengine.model import ModuleDict
 from mmengine.structures import InstanceData
-from torch import Tensor, cat
+from torch import Tensor, cat, zeros_like
 
 from vatrack.registry import MODELS
+from vatrack.structures import MASK_KINDS
 
 from .mask_ops import crop_mask_targets
 
@@ -28,10 +29,16 @@ class AmodalRoIHead(StandardRoIHead):
         mask_heads: Config of a mask head per kind.
         mask_roi_extractor: Config of the extractor that all mask heads share.
         **kwargs: As :class:`StandardRoIHead`, without ``mask_head``.
+
+    Raises:
+        ValueError: ``mask_heads`` is empty or has a kind that does not exist.
     """
 
     def __init__(self, mask_heads: dict, mask_roi_extractor: dict, **kwargs) -> None:
         super().__init__(**kwargs)
+        if not mask_heads or not set(mask_heads) <= set(MASK_KINDS):
+            raise ValueError(f'mask_heads must name one or more of {MASK_KINDS}, got '
+                             f'{list(mask_heads)}')
         self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
         self.mask_heads = ModuleDict({kind: MODELS.build(cfg) for kind, cfg in mask_heads.items()})
 
@@ -94,7 +101,8 @@ class AmodalRoIHead(StandardRoIHead):
             for s, sample in zip(sampled, samples, strict=True)
         ])
         return {
-            f'loss_{kind}_mask': head.loss_mask(logits[kind], targets[:, i], labels)
+            f'loss_{kind}_mask': head.loss_mask(logits[kind], targets[:, i],
+                                                _channels(logits[kind], labels))
             if len(labels) else logits[kind].sum() * 0
             for i, (kind, head) in enumerate(self.mask_heads.items())
         }
@@ -131,6 +139,10 @@ class AmodalRoIHead(StandardRoIHead):
 
 def _of_class(logits: Tensor, labels: Tensor) -> Tensor:
     """The channel of each region's label: (R, K, h, w), (R,) -> (R, h, w)."""
-    if logits.size(1) == 1:  # a class-agnostic mask head
-        return logits[:, 0]
-    return logits.gather(1, labels.view(-1, 1, 1, 1).expand(-1, 1, *logits.shape[-2:]))[:, 0]
+    index = _channels(logits, labels).view(-1, 1, 1, 1)
+    return logits.gather(1, index.expand(-1, 1, *logits.shape[-2:]))[:, 0]
+
+
+def _channels(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mask channel of each region: its label, or 0 where the head is class-agnostic."""
+    return labels if logits.size(1) > 1 else zeros_like(labels)

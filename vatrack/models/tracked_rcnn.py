@@ -1,11 +1,13 @@
 """The detector with everything on it: two stages, mask heads, embeddings, association."""
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmdet.models.mot import BaseMOTModel
 from mmdet.structures import DetDataSample, SampleList, TrackSampleList
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from vatrack.registry import MODELS
 from vatrack.structures import masks_field
@@ -34,6 +36,8 @@ class TrackedRCNN(BaseMOTModel):
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.detector = MODELS.build(detector)
+        for head in (self.detector.rpn_head, self.detector.roi_head.bbox_head):
+            head.register_forward_hook(_to_float32)
         self.tracker = MODELS.build(tracker)
         if track_head is not None:
             self.track_head = MODELS.build(track_head)
@@ -124,10 +128,12 @@ class TrackedRCNN(BaseMOTModel):
         if frame == 0:
             self.tracker.reset()
         elif self._last_frame != (video, frame - 1):
+            last = self._last_frame
+            before = f'frame {last[1]} of video {last[0]}' if last else 'no other'
             raise ValueError(
-                f'frame {frame} of video {video} follows frame {self._last_frame} (video, frame); '
-                'tracking needs all frames of a video in order: use sampler '
-                'dict(type="VideoSampler") and no shuffling in the test dataloader')
+                f'frame {frame} of video {video} follows {before}; tracking needs all frames of a '
+                'video in order: use sampler dict(type="VideoSampler") and no shuffling in the '
+                'test dataloader')
         self._last_frame = (video, frame)
         return self.tracker.track(detections, frame)
 
@@ -144,6 +150,17 @@ class TrackedRCNN(BaseMOTModel):
                 instances.set_field(
                     paste_masks(masks[i], instances.bboxes, meta['ori_shape'], threshold),
                     masks_field(kind))
+
+
+def _to_float32(head: nn.Module, inputs: Any, outputs: Any) -> Any:
+    """Under autocast, keep boxes and scores out of half precision.
+
+    Boxes are decoded in the dtype of the outputs. Bfloat16 has no more than
+    every eighth pixel between 1024 and 2048.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    return type(outputs)(_to_float32(head, inputs, output) for output in outputs)
 
 
 def _as_list(value: Tensor | list[Tensor]) -> list[Tensor]:

@@ -193,6 +193,12 @@ def read_box(value: Any, key: str) -> Box:
     return x, y, x + width, y + height
 
 
+def to_xywh(box: Box) -> list[float]:
+    """An (x1, y1, x2, y2) box as the [x, y, w, h] that JSON files have."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
 def check_runs(rle: RLE) -> None:
     """Make sure that a compressed RLE covers its image exactly.
 

@@ -15,8 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .annotation_entry import (AnnotationError, Box, Entry, flag, integer, read_boxes, read_masks,
-                               read_occlusion, text)
+from .annotation_entry import (
+    AnnotationError,
+    Box,
+    Entry,
+    flag,
+    integer,
+    read_boxes,
+    read_masks,
+    read_occlusion,
+    text,
+)
 from .rle import RLE
 
 #: Suffixes under which :func:`resolve_image` looks for a frame.

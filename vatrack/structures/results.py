@@ -33,7 +33,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import IO, Any
 
-from .annotation_file import AnnotationFile, Box, Video
+from .annotation_entry import Box, to_xywh
+from .annotation_file import AnnotationFile, Video
 from .fields import MASK_KINDS
 from .rle import RLE
 
@@ -86,7 +87,7 @@ class TrackRecord:
                   'mask_kind': first, 'segmentations': self.masks[first]}
         record.update((f'{kind}_segmentations', self.masks[kind]) for kind in others)
         if self.bboxes is not None:
-            record['bboxes'] = [box if box is None else _xywh(box) for box in self.bboxes]
+            record['bboxes'] = [box if box is None else to_xywh(box) for box in self.bboxes]
         if self.scores is not None:
             record['scores'] = [s if s is None else float(s) for s in self.scores]
         if self.category_ids is not None:
@@ -280,11 +281,6 @@ def _list(record: dict[str, Any], key: str) -> list[Any] | None:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _xywh(box: Box) -> list[float]:
-    x1, y1, x2, y2 = (float(value) for value in box)
-    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def _xyxy(box: list[float]) -> Box:

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +150,8 @@ def _draw_videos(folder: Path, split: str, num_videos: int, config: SceneConfig,
             yield draw_video(folder, split, config, index, on_frame)
         return
     draw = partial(_draw_whole_video, folder, split, config)
-    with multiprocessing.get_context('spawn').Pool(min(workers, num_videos)) as pool:
-        for frames in pool.imap(draw, range(num_videos)):
+    with ProcessPoolExecutor(min(workers, num_videos), get_context('spawn')) as pool:
+        for frames in pool.map(draw, range(num_videos)):
             if on_frame is not None:
                 on_frame(config.num_frames)
             yield frames

@@ -27,6 +27,7 @@ class NoAssociation:
     def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
         """Give each of the N detections a fresh id: adds ``instances_id`` (N,) int64."""
         count = len(detections)
-        detections.instances_id = torch.arange(count, device=detections.labels.device) + self.next_id
+        detections.instances_id = torch.arange(self.next_id, self.next_id + count,
+                                               device=detections.labels.device)
         self.next_id += count
         return detections

@@ -103,6 +103,7 @@ class QDTracker:
         self.backdrops: list[Memory] = []
         self.next_id = 0
 
+    @torch.no_grad()
     def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
         """Give ids to the detections of one frame.
 
@@ -153,7 +154,7 @@ class QDTracker:
         return torch.where(columns >= 0, memory.ids[columns.clamp(min=0)], columns)
 
     def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
-        now = Memory(ids, detections.embeds.detach().float(), detections.labels,
+        now = Memory(ids, detections.embeds.float(), detections.labels,
                      torch.full_like(ids, frame_id))
         seen = now.select(ids >= 0)
         if self.tracks is None:
@@ -180,5 +181,4 @@ def _overlaps_better(bboxes: Tensor, thr: Tensor | float) -> Tensor:
 
     Boxes without area overlap nothing (their IoU is NaN).
     """
-    iou = box_iou(bboxes, bboxes).tril(diagonal=-1)
-    return (iou.T > thr).any(dim=0)
+    return box_iou(bboxes, bboxes).tril(diagonal=-1).nan_to_num().amax(dim=1) > thr

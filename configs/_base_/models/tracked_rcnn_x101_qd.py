@@ -32,9 +32,11 @@ model = dict(
                 neg_pos_ub=3,
                 add_gt_as_proposals=True,
                 pos_sampler=dict(type='InstanceBalancedPosSampler'),
+                # VATrack writes floor_thr=-1, which mmdet's sampler turns into 0 at its first
+                # call: a resumed run would sample otherwise than one in one go.
                 neg_sampler=dict(
                     type='IoUBalancedNegSampler',
-                    floor_thr=-1,
+                    floor_thr=0,
                     floor_fraction=0,
                     num_bins=3)))),
     tracker=dict(

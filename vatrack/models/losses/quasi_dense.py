@@ -7,9 +7,6 @@ from torch.nn.functional import softplus
 
 from vatrack.registry import MODELS
 
-# Takes an entry out of a log-sum-exp; -inf would make the gradient of an empty row NaN.
-_ABSENT = -1e4
-
 
 @MODELS.register_module()
 class MultiPositiveCELoss(nn.Module):
@@ -38,9 +35,11 @@ class MultiPositiveCELoss(nn.Module):
             Scalar; 0 with a gradient when no row has a positive.
         """
         matched = positive.any(dim=1)
-        similarity, positive = similarity[matched].float(), positive[matched]
-        pull = torch.where(positive, -similarity, _ABSENT).logsumexp(dim=1)
-        push = torch.where(positive, _ABSENT, similarity).logsumexp(dim=1)
+        similarity, positive = _at_least_float32(similarity)[matched], positive[matched]
+        # Takes an entry out of a sum; -inf would make the gradient of a row without others NaN.
+        absent = torch.finfo(similarity.dtype).min
+        pull = torch.where(positive, -similarity, absent).logsumexp(dim=1)
+        push = torch.where(positive, absent, similarity).logsumexp(dim=1)
         loss = softplus(pull + push).sum() / max(len(similarity), 1)
         return self.loss_weight * loss
 
@@ -75,10 +74,14 @@ class CosineMarginLoss(nn.Module):
         Returns:
             Scalar mean over the entries kept; 0 when there is no positive.
         """
-        cosine = cosine.float()
+        cosine = _at_least_float32(cosine)
         pull = (cosine[positive].clamp(0, 1) - 1).square()
         push = (cosine[~positive] - self.neg_margin).clamp(0, 1).square()
         limit = int(self.max_neg_ratio * len(pull))
         if len(push) > limit:
             push = push.topk(limit).values
         return self.loss_weight * (pull.sum() + push.sum()) / max(len(pull) + len(push), 1)
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))

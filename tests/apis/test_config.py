@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_run import CONFIG, tiny_config
+
+from vatrack.apis import ConfigError, load_config, parse_options, train
+from vatrack.apis.config import build_runner, config_errors, dicts_of
+
+
+@pytest.mark.parametrize(('item', 'value'), [
+    ('a.b=1', 1), ('a.b=0.5', 0.5), ('a.b=1e-3', 0.001), ('a.b=[1, 2]', [1, 2]),
+    ('a.b=(96, 64)', (96, 64)), ("a.b={'x': 1}", {'x': 1}), ('a.b=text', 'text'),
+    ("a.b='1'", '1'), ('a.b=True', True), ('a.b=false', False), ('a.b=none', None),
+    ('a.b=data/x=y.json', 'data/x=y.json'), ('a.b=', ''),
+])
+def test_option_values_are_literals_or_text(item, value):
+    assert parse_options([item]) == {'a.b': value}
+
+
+def test_no_options():
+    assert parse_options(None) == {}
+
+
+def test_option_without_value_is_refused():
+    with pytest.raises(ConfigError, match='write KEY=VALUE'):
+        parse_options(['a.b'])
+
+
+def test_options_reach_dicts_lists_and_absent_parts():
+    config = load_config(CONFIG, parse_options([
+        'model.tracker.match_score_thr=0.6',
+        'train_dataloader.dataset.pipeline.0.transforms.3.prob=0.25',
+        'auto_scale_lr.enable=True', 'custom_imports=None', 'load_from=weights.pth']))
+    assert config.model.tracker.match_score_thr == 0.6
+    assert config.train_dataloader.dataset.pipeline[0].transforms[3].prob == 0.25
+    assert config.auto_scale_lr.enable is True
+    assert config.load_from == 'weights.pth'
+
+
+@pytest.mark.parametrize(('option', 'message'), [
+    ('model.traker.match_score_thr=0.6', "model has no 'traker'; did you mean 'tracker'?"),
+    ('modle.tracker=None', "the config has no 'modle'; did you mean 'model'?"),
+    ('optim_wrapper.optimizer.lrr=0.1', "no such key; did you mean 'lr'?"),
+    ('train_cfg.max_epoch=2', "no such key; did you mean 'max_epochs'?"),
+    ('train_dataloader.dataset.pipeline.7.x=2', "train_dataloader.dataset.pipeline has no '7'"),
+    ('work_dri=x', "no such key; did you mean 'work_dir'?"),
+])
+def test_misspelt_options_are_refused(option, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config(CONFIG, parse_options([option]))
+    assert message in str(caught.value)
+    assert option.partition('=')[0] in str(caught.value)
+
+
+def write_config(folder: Path, text: str) -> Path:
+    path = folder / 'mine.py'
+    path.write_text(f'_base_ = {str(CONFIG)!r}\n{text}\n')
+    return path
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('train_dataloder = dict(batch_size=2)',
+     "unknown key 'train_dataloder'; did you mean 'train_dataloader'?"),
+    ("laod_from = 'weights.pth'", "unknown key 'laod_from'; did you mean 'load_from'?"),
+    ('model = dict(', 'SyntaxError'),
+    ('model = dict(depth=depth)', "NameError: name 'depth' is not defined"),
+    ('model = {}["x"]', "KeyError: 'x'"),
+    ('x = 1 / 0', 'ZeroDivisionError'),
+    ('train_pipeline = _base_.train_pipelin', 'train_pipelin'),
+])
+def test_broken_config_file_is_refused_by_name(tmp_path, text, message):
+    path = write_config(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert message in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_missing_config_names_a_similar_one():
+    with pytest.raises(ConfigError, match=r"no such config; did you mean 'vatrack_qd_synthetic.py'"):
+        load_config(CONFIG.with_name('vatrack_qd_syntetic.py'))
+
+
+def test_missing_base_is_named(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text("_base_ = './nowhere.py'\n")
+    with pytest.raises(ConfigError, match='nowhere'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('name', ['epoch_1.pth', 'results.json'])
+def test_checkpoint_or_results_in_place_of_the_config_are_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_text('[]')
+    with pytest.raises(ConfigError, match=r'a config is a \.py file'):
+        load_config(path)
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('model = dict(detector=dict(bckbone=dict(depth=18)))',
+     "MaskRCNN takes no 'bckbone'; did you mean 'backbone'?"),
+    ("model = dict(tracker=dict(type='QDTraker'))",
+     "there is no model 'QDTraker'; did you mean 'QDTracker'?"),
+    ("model = dict(detector=dict(neck=dict(_delete_=True, type='FPN', in_channels=[8])))",
+     "FPN lacks 'out_channels' and 'num_outs'"),
+])
+def test_wrong_class_or_argument_is_named_with_the_file(tmp_path, text, message):
+    path = write_config(tmp_path, text)
+    config = load_config(path)
+    config.work_dir = str(tmp_path)
+    with pytest.raises(ConfigError) as caught, config_errors(config):
+        build_runner(config)
+    assert message in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(('option', 'message'), [
+    ('train_dataloader.dataset.limit=0.5', "Dataset takes no 'limit'"),
+    ('val_evaluator.rounding=3', "Metric takes no 'rounding'"),
+    ('default_hooks.finite_guard.type=FinitGuardHook',
+     "there is no hook 'FinitGuardHook'; did you mean 'FiniteGuardHook'?"),
+])
+def test_parts_that_are_built_later_are_named_too(tiny_data, tmp_path, option, message):
+    with pytest.raises(ConfigError) as caught:
+        train(tiny_config(tiny_data, tmp_path, option))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize('error', [
+    TypeError("f() got an unexpected keyword argument 'x'"), TypeError('unsupported operand'),
+    KeyError('labels'), ValueError('x'),
+])
+def test_errors_of_the_program_stay_what_they_are(error):
+    with pytest.raises(type(error)) as caught, config_errors(load_config(CONFIG)):
+        raise error
+    assert caught.value is error
+
+
+def test_dicts_of_finds_every_dict_once_and_its_key():
+    tree = {'a': [{'b': 1}, ({'c': {}},)], 'd': 'text'}
+    assert list(dicts_of(tree, 'x')) == [
+        ('x', tree), ('x.a.0', {'b': 1}), ('x.a.1.0', {'c': {}}), ('x.a.1.0.c', {})]

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmdet.models.trackers import QuasiDenseTracker
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
+from vatrack.track import QDTracker
+
+CPU_AND_GPU = ['cpu', pytest.param('cuda', marks=[
+    pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')])]
+
+
+def found(embeds, scores=None, labels=None, bboxes=None) -> InstanceData:
+    """Detections; by default of one class, far apart, in descending order of score."""
+    embeds = torch.as_tensor(embeds, dtype=torch.float32)
+    count = len(embeds)
+    corners = torch.arange(count)[:, None] * 50.
+    return InstanceData(
+        embeds=embeds,
+        scores=torch.linspace(.9, .8, count) if scores is None else torch.tensor(scores),
+        labels=torch.zeros(count, dtype=torch.int64) if labels is None else torch.tensor(labels),
+        bboxes=(torch.cat([corners, corners, corners + 10, corners + 10], dim=1)
+                if bboxes is None else torch.tensor(bboxes)))
+
+
+def axis(*numbers: int, size: float = 6) -> torch.Tensor:
+    """Embeddings of different objects: multiples of unit vectors."""
+    return torch.eye(8)[list(numbers)] * size
+
+
+def random_video(seed: int, frames: int = 70, objects: int = 9) -> list[InstanceData]:
+    """Objects that move, hide and come back, with duplicates, clutter and empty frames."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def rand(*shape):
+        return torch.rand(*shape, generator=rng)
+    identities = torch.randn(objects, 8, generator=rng) * 2
+    classes = torch.randint(3, (objects,), generator=rng)
+    places, speeds = rand(objects, 2) * 200, (rand(objects, 2) - .5) * 6
+    video = []
+    for frame in range(frames):
+        seen = torch.where(rand(objects) < .6)[0]
+        seen = torch.cat([seen, seen[rand(len(seen)) < .3]])  # some of them twice
+        if frame % 17 == 5:
+            seen = seen[:0]
+        embeds = identities[seen] + torch.randn(len(seen), 8, generator=rng) * .4
+        labels = torch.where(rand(len(seen)) < .15, torch.randint(3, (len(seen),), generator=rng),
+                             classes[seen])
+        corners = places[seen] + speeds[seen] * frame + rand(len(seen), 2) * 8
+        bboxes = torch.cat([corners, corners + 20 + rand(len(seen), 2) * 20], dim=1)
+        video.append(InstanceData(bboxes=bboxes, labels=labels, scores=rand(len(seen)),
+                                  embeds=embeds))
+    return video
+
+
+def by_mmdet(tracker: QuasiDenseTracker, detections: InstanceData, frame_id: int) -> InstanceData:
+    model = SimpleNamespace(track_head=SimpleNamespace(
+        predict=lambda feats, bboxes: detections.embeds))
+    sample = DetDataSample(metainfo=dict(frame_id=frame_id))
+    sample.pred_instances = InstanceData(bboxes=detections.bboxes, labels=detections.labels,
+                                         scores=detections.scores)
+    return tracker.track(model, None, None, sample, rescale=False)
+
+
+VATRACK: dict = dict(init_score_thr=.01, obj_score_thr=.01, memo_tracklet_frames=32)
+STRICT: dict = dict(init_score_thr=.9, obj_score_thr=.5, memo_tracklet_frames=30)
+SETTINGS = {
+    'vatrack': VATRACK,
+    'all classes': VATRACK | dict(with_cats=False),
+    'softmax': VATRACK | dict(match_metric='softmax'),
+    'cosine': VATRACK | dict(match_metric='cosine'),
+    'cosine, all classes': STRICT | dict(match_metric='cosine', with_cats=False),
+    'backdrops': STRICT,
+    'backdrops of two frames': STRICT | dict(memo_backdrop_frames=2, init_score_thr=.7),
+    'no backdrops': STRICT | dict(memo_backdrop_frames=0),
+    'short memory': dict(init_score_thr=.3, obj_score_thr=.2, memo_tracklet_frames=3),
+    'momentum': VATRACK | dict(memo_momentum=.3, match_score_thr=.3),
+    'other thresholds': dict(init_score_thr=.6, obj_score_thr=.4, nms_conf_thr=.7,
+                             nms_backdrop_iou_thr=.1, nms_class_iou_thr=.5, match_score_thr=.4),
+}
+
+
+@pytest.mark.parametrize('settings', SETTINGS.values(), ids=SETTINGS)
+def test_equals_mmdets_tracker(settings):
+    ours = QDTracker(**settings)
+    settings = {'memo_tracklet_frames': 32} | settings
+    theirs = QuasiDenseTracker(**settings)
+    continued = 0
+    for seed in range(3):
+        ours.reset()
+        theirs.reset()
+        known: set[int] = set()
+        for frame_id, detections in enumerate(random_video(seed)):
+            expected = by_mmdet(theirs, detections, frame_id)
+            tracked = ours.track(detections, frame_id)
+            assert tracked.instances_id.tolist() == expected.instances_id.tolist()
+            for field in ('bboxes', 'labels', 'scores'):
+                assert torch.equal(tracked[field], expected[field])
+            ids = tracked.instances_id.tolist()
+            assert len(set(ids)) == len(ids)
+            continued += len(known & set(ids))
+            known |= set(ids)
+            assert len(ours.tracks or ()) == len(theirs.tracks)
+    assert continued > 100
+
+
+def test_memory_holds_live_tracks_only():
+    tracker = QDTracker(memo_tracklet_frames=4)
+    seen: list[set[int]] = []
+    for frame_id, detections in enumerate(random_video(5, frames=60)):
+        seen.append(set(tracker.track(detections, frame_id).instances_id.tolist()))
+        if len(detections):
+            live = set().union(*seen[-4:])
+            assert set(tracker.tracks.ids.tolist()) == live
+            assert len(tracker.tracks.embeds) == len(live)
+    assert tracker.next_id > 2 * len(tracker.tracks)
+
+
+@pytest.mark.parametrize(('gap', 'found_again'), [(1, True), (31, True), (32, True), (33, False)])
+def test_longest_gap(gap, found_again):
+    """A track is deleted after the matching of the 32nd frame without it."""
+    tracker = QDTracker(memo_tracklet_frames=32)
+    assert tracker.track(found(axis(0, 1)), 0).instances_id.tolist() == [0, 1]
+    for frame_id in range(1, gap):
+        assert tracker.track(found(axis(1)), frame_id).instances_id.tolist() == [1]
+    ids = tracker.track(found(axis(0, 1)), gap).instances_id.tolist()
+    assert ids == [0 if found_again else 2, 1]
+
+
+def test_nothing_ages_in_frames_without_detections():
+    tracker = QDTracker(memo_tracklet_frames=32)
+    tracker.track(found(axis(0)), 0)
+    for frame_id in range(1, 50):
+        empty = tracker.track(found(axis()), frame_id)
+        assert empty.instances_id.tolist() == [] and empty.instances_id.dtype == torch.int64
+    assert tracker.track(found(axis(0)), 50).instances_id.tolist() == [0]
+
+
+def test_first_frame_may_be_empty():
+    tracker = QDTracker()
+    assert len(tracker.track(found(axis()), 0)) == 0
+    assert tracker.track(found(axis(3)), 1).instances_id.tolist() == [0]
+
+
+def test_reset_forgets_everything():
+    tracker = QDTracker(init_score_thr=.85, obj_score_thr=.5)
+    tracker.track(found(axis(0, 1, 2)), 0)
+    assert len(tracker.tracks) and len(tracker.backdrops[0])
+    tracker.reset()
+    assert tracker.tracks is None and tracker.backdrops == []
+    assert tracker.track(found(axis(2)), 0).instances_id.tolist() == [0]
+
+
+def test_best_score_first_whatever_the_input_order():
+    detections = found(axis(0, 1, 2), scores=[.2, .9, .5])
+    tracked = QDTracker().track(detections, 0)
+    assert tracked.scores.tolist() == pytest.approx([.9, .5, .2])
+    assert tracked.instances_id.tolist() == [0, 1, 2]
+    assert tracked.embeds.argmax(1).tolist() == [1, 2, 0]
+
+
+def test_a_track_keeps_to_its_class():
+    tracker = QDTracker()
+    tracker.track(found(axis(0)), 0)
+    assert tracker.track(found(axis(0), labels=[1]), 1).instances_id.tolist() == [1]
+    free = QDTracker(with_cats=False)
+    free.track(found(axis(0)), 0)
+    assert free.track(found(axis(0), labels=[1]), 1).instances_id.tolist() == [0]
+    assert free.tracks.labels.tolist() == [1]
+
+
+def test_embeddings_move_by_the_momentum():
+    tracker = QDTracker(memo_momentum=.8)
+    tracker.track(found([[6., 0.]]), 0)
+    tracker.track(found([[6., 1.]]), 1)
+    torch.testing.assert_close(tracker.tracks.embeds, torch.tensor([[6., .8]]))
+    assert tracker.tracks.last_seen.tolist() == [1]
+
+
+BOX = [0., 0., 10., 10.]
+OVERLAPS = {
+    'same place, other class': ([BOX, BOX], [.9, .8], 1),
+    'below the threshold': ([BOX, [3., 0., 13., 10.]], [.9, .8], 2),
+    # The second covers the first, the third only the second, which is gone itself.
+    'dropped ones count too': ([BOX, [1., 0., 11., 10.], [2.5, 0., 12.5, 10.]], [.9, .8, .7], 1),
+    'no area': ([[5., 5., 5., 5.], [5., 5., 5., 5.]], [.9, .8], 2),
+}
+
+
+@pytest.mark.parametrize(('bboxes', 'scores', 'kept'), OVERLAPS.values(), ids=OVERLAPS)
+def test_duplicates(bboxes, scores, kept):
+    detections = found(axis(*range(len(bboxes))), scores, list(range(len(bboxes))), bboxes)
+    assert len(QDTracker().track(detections, 0)) == kept
+    theirs = QuasiDenseTracker(**VATRACK)
+    assert len(by_mmdet(theirs, detections, 0)) == kept
+
+
+def test_uncertain_detections_are_duplicates_sooner():
+    bboxes = [BOX, [4., 0., 14., 10.]]  # IoU 0.43
+    sure = QDTracker(obj_score_thr=.5).track(found(axis(0, 1), [.9, .8], bboxes=bboxes), 0)
+    unsure = QDTracker(obj_score_thr=.5).track(found(axis(0, 1), [.9, .4], bboxes=bboxes), 0)
+    assert (len(sure), len(unsure)) == (2, 1)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_precision_embeddings(dtype):
+    tracker = QDTracker()
+    for frame_id, given in enumerate([dtype, torch.float32, dtype]):
+        detections = found(axis(0, 1, 2))
+        detections.embeds = detections.embeds.to(given)
+        assert tracker.track(detections, frame_id).instances_id.tolist() == [0, 1, 2]
+        assert tracker.tracks.embeds.dtype == torch.float32
+
+
+def test_similar_objects_stay_apart_under_autocast():
+    """Their dot products, 900 and 898.5, are the same number in bfloat16."""
+    tracker = QDTracker()
+    for frame_id in range(3):
+        with torch.autocast('cpu', torch.bfloat16):
+            tracked = tracker.track(found([[30., 0.], [29.95, 5.]]), frame_id)
+        assert tracked.instances_id.tolist() == [0, 1]
+
+
+def test_memory_keeps_no_graph_and_no_input():
+    tracker = QDTracker()
+    for frame_id in range(2):
+        detections = found(axis(0, 1))
+        detections.embeds.requires_grad_()
+        tracker.track(detections, frame_id)
+        assert not tracker.tracks.embeds.requires_grad
+        detections.embeds.data.fill_(0)
+        detections.labels.fill_(2)
+        assert tracker.tracks.embeds.abs().max() == 6 and not tracker.tracks.labels.any()
+
+
+@pytest.mark.parametrize('device', CPU_AND_GPU)
+def test_result_lies_on_the_device_of_its_input(device):
+    tracker = QDTracker()
+    for frame_id, detections in enumerate(random_video(1, frames=12)):
+        tracked = tracker.track(detections.to(device), frame_id)
+        assert {tracked[field].device.type for field in ('instances_id', 'bboxes')} == {device}
+
+
+def test_unknown_metric():
+    with pytest.raises(ValueError, match=r"one of \['bisoftmax', 'softmax', 'cosine'\], got 'l2'"):
+        QDTracker(match_metric='l2')
