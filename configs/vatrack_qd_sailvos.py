@@ -8,7 +8,7 @@ test    python tools/test.py configs/vatrack_qd_sailvos.py CHECKPOINT --eval AP 
 paper   amodal AP 18.3, vAP 3.8 / vAP50 5.4; visible vAP 3.2 / vAP50 7.1
 """
 _base_ = './vatrack_qd_sailvos-cut.py'
-test_ann = 'sailvos_complete_json/joint/valid(bbox=amdl_bbox).json'
+test_ann = 'sailvos_complete_json/joint/valid.json'
 test_dataloader = dict(
     dataset=dict(ann_file=test_ann, data_prefix=dict(img_path='sailvos_complete_png/')))
 test_evaluator = dict(ann_file='data/' + test_ann)

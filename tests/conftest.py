@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.visualization import Visualizer
 from scripts import REPO, load_tool
 from tiny_run import TWO_EPOCHS, train_tool
 
@@ -28,6 +30,14 @@ def sailvos_sample() -> Path:
     if not SAILVOS_SAMPLE.is_file():
         pytest.skip(f'needs the SAIL-VOS sample {SAILVOS_SAMPLE}')
     return SAILVOS_SAMPLE
+
+
+@pytest.fixture(autouse=True)
+def forget_runs() -> Iterator[None]:
+    """Drop mmengine's global state of runs: loggers hold on to the stdout of a test."""
+    yield
+    for manager in (MMLogger, MessageHub, Visualizer):
+        manager._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

@@ -20,7 +20,7 @@ The folders follow the data:
 import os
 
 # Before torch is imported: threads that wait for one another must not spin. On a busy machine of
-# few cores spinning makes a training step several times slower (docs/performance.md).
+# few cores spinning makes a training step several times slower.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from .ops import install as _install_ops

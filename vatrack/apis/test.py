@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 from vatrack.engine import bare_model
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.report import full_report, save_metrics
-from vatrack.structures import load_annotations
+from vatrack.structures import AnnotationError, load_annotations
 from vatrack.structures.results import read_results
 from vatrack.visualization import render_results
 
@@ -71,7 +71,7 @@ def score_visible_as_amodal(config: Config, results: str | Path) -> dict[str, fl
     What the amodal masks score above it is what amodal completion gains.
 
     Raises:
-        ValueError: The results or the annotations lack a kind of mask.
+        ResultError: The results or the annotations lack a kind of mask.
     """
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
@@ -84,12 +84,20 @@ def score_visible_as_amodal(config: Config, results: str | Path) -> dict[str, fl
 
 def show_results(config: Config, results: str | Path, show_dir: str | Path,
                  score_thr: float) -> None:
-    """Draw films and a contact sheet of a result file on the frames of the test set."""
+    """Draw films and a contact sheet of a result file on the frames of the test set.
+
+    Raises:
+        AnnotationError: A frame is missing, damaged or of another size.
+    """
     dataset = config.test_dataloader.dataset
     annotations = load_annotations(config.test_evaluator.ann_file)
     root = Path(dataset.get('data_root', '')) / dataset.get('data_prefix', {}).get('img_path', '')
-    for path in render_results(annotations, read_results(results, annotations), root, show_dir,
-                               score_thr=score_thr):
+    tracks = read_results(results, annotations)
+    try:
+        paths = render_results(annotations, tracks, root, show_dir, score_thr=score_thr)
+    except ValueError as error:
+        raise AnnotationError(str(error)) from error
+    for path in paths:
         print(path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.utils import track_iter_progress
 
 from vatrack.structures import MASK_KINDS, AnnotationFile
-from vatrack.structures.results import TrackRecord, check_tracks
+from vatrack.structures.results import ResultError, TrackRecord, check_tracks
 
 from .ap_metrics import ImageAP, VideoAP
 from .protocols import Protocol, get_protocol
@@ -48,9 +48,9 @@ def evaluate(annotations: AnnotationFile, tracks: Iterable[TrackRecord],
         ``'amodal/video/vAP50_H'``; -1 where there is no truth.
 
     Raises:
-        ValueError: Unknown metric, protocol or kind, or a kind asked for that the
-            predictions or the annotations lack.
-        ResultError: A track does not fit the annotations.
+        ValueError: Unknown metric, protocol or kind.
+        ResultError: A track does not fit the annotations, or a kind is asked for
+            that the predictions or the annotations lack.
         AnnotationError: The truth contradicts itself or lacks a mask.
     """
     protocol = get_protocol(protocol)
@@ -104,7 +104,7 @@ def _kind_pairs(annotations: AnnotationFile, tracks: Sequence[TrackRecord],
     scorable = {kind: source for kind, source in pairs.items()
                 if kind in true and source in predicted}
     if (kinds and scorable != pairs) or not scorable:
-        raise ValueError(f'cannot score {pairs} (truth: predictions): {annotations.path} holds '
-                         f'{true} masks, the predictions {sorted(predicted)}; ask for kinds that '
-                         'both hold')
+        raise ResultError(f'cannot score {pairs} (truth: predictions): {annotations.path} holds '
+                          f'{true} masks, the predictions {sorted(predicted)}; ask for kinds that '
+                          'both hold')
     return scorable
