@@ -1,6 +1,9 @@
 """What tests of several stages share."""
 from __future__ import annotations
 
+# Before torch, whose threads it tells how to wait, and before mmdet looks for mmcv's compiled ops.
+import vatrack  # noqa: F401  # isort: skip
+
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +14,6 @@ from mmengine.visualization import Visualizer
 from scripts import REPO, load_tool
 from tiny_run import TWO_EPOCHS, train_tool
 
-import vatrack  # noqa: F401  (must be imported before mmdet looks for mmcv's compiled ops)
 from vatrack.synthetic import SceneConfig, generate
 
 SAILVOS_SAMPLE = REPO.parent / 'shared/data/sailvos_sample/joint_one_video(bbox=amdl_bbox).json'

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from scripts import REPO, load_tool
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_run import CONFIG, TWO_EPOCHS, test_tool, tiny_options, train_tool
 
 from vatrack.evaluation import metric as metric_module
@@ -66,6 +66,13 @@ def test_resumed_training_ends_bit_for_bit_like_training_in_one_go(
     assert len(differing(state(straight / 'epoch_1.pth'), end)) > 100
 
 
+def test_seed_of_the_command_line_counts(trained_run, tiny_data, tmp_path):
+    """Other data in another order, from the first step on."""
+    options = (*TWO_EPOCHS, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=9')
+    assert train_tool(tiny_data, tmp_path, '--seed', '7', options=options) == 0
+    assert len(differing(state(tmp_path / 'epoch_1.pth'), state(trained_run / 'epoch_1.pth'))) > 100
+
+
 def test_resume_without_a_run_says_so(tiny_data, tmp_path, capsys):
     assert train_tool(tiny_data, tmp_path, '--resume') == 1
     assert f'error: {tmp_path}: no checkpoint to resume from' in capsys.readouterr().err
@@ -75,6 +82,7 @@ def test_training_writes_scalars_checkpoints_and_the_time_left(trained_run):
     names = {path.name for path in trained_run.iterdir()}
     assert {'epoch_1.pth', 'epoch_2.pth', 'last_checkpoint', CONFIG.name} <= names
     assert 'last_good.pth' not in names
+    assert json.loads((trained_run / 'val_results.json').read_text())
     (scalars,) = trained_run.glob('*/vis_data/scalars.json')
     lines = [json.loads(line) for line in scalars.read_text().splitlines()]
     assert [line['step'] for line in lines if 'loss' in line] == STEPS

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config.work_dir = args.work_dir or str(default_work_dir(args.config))
         config.launcher = args.launcher
         if args.seed is not None:
-            config.randomness.seed = args.seed
+            config.randomness = {**config.get('randomness', {}), 'seed': args.seed}
         if args.amp:
             set_amp(config, args.amp)
         train(config, args.resume, args.from_scratch)

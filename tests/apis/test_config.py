@@ -78,7 +78,7 @@ def test_broken_config_file_is_refused_by_name(tmp_path, text, message):
 
 
 def test_missing_config_names_a_similar_one():
-    with pytest.raises(ConfigError, match=r"no such config; did you mean 'vatrack_qd_synthetic.py'"):
+    with pytest.raises(ConfigError, match="no such config; did you mean 'vatrack_qd_synthetic"):
         load_config(CONFIG.with_name('vatrack_qd_syntetic.py'))
 
 

@@ -10,8 +10,14 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from vatrack.apis import WeightsError
-from vatrack.apis.weights import (check_checkpoint_file, check_resumable, drop_pretrained,
-                                  fetch_pretrained, load_weights, train_from_scratch)
+from vatrack.apis.weights import (
+    check_checkpoint_file,
+    check_resumable,
+    drop_pretrained,
+    fetch_pretrained,
+    load_weights,
+    train_from_scratch,
+)
 
 
 def pretrained(checkpoint: str | Path, **more) -> Config:
@@ -85,7 +91,7 @@ def test_a_download_cannot_hang(monkeypatch):
 
     monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', download)
     before = socket.getdefaulttimeout()
-    with pytest.raises(WeightsError, match='open-mmlab://resnext101_64x4d.*timed out'):
+    with pytest.raises(WeightsError, match=r'open-mmlab://resnext101_64x4d.*timed out'):
         fetch_pretrained(pretrained('open-mmlab://resnext101_64x4d'))
     assert timeouts == [30] and socket.getdefaulttimeout() == before
 

@@ -23,6 +23,8 @@ from .weights import (
 def train(config: Config, resume: str | None = None, from_scratch: bool = False) -> None:
     """Train as the config says; checkpoints and logs go to ``config.work_dir``.
 
+    So do the tracks of the last validation, as ``val_results.json``.
+
     Args:
         config: Complete config with ``work_dir``.
         resume: None; 'auto' for the last checkpoint of ``work_dir``; or a
@@ -48,6 +50,10 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         check_checkpoint_file(resume)
         drop_pretrained(config)
         config.load_from, config.resume = str(resume), True
+    evaluator = config.get('val_evaluator')
+    if evaluator and evaluator.get('type') == 'VideoInstanceMetric':
+        # Processes on several nodes share the work dir, but no folder for temporary files.
+        evaluator.setdefault('out', str(Path(config.work_dir, 'val_results.json')))
     with config_errors(config):
         runner = build_runner(config)
         if resume is not None:

@@ -1,6 +1,6 @@
-# VATrack (QD) at a size that trains from scratch on a CPU: a narrow ResNet-18, 64 channels, one mask
-# and one box regression for all classes. Tracks start at a score of 0.5: a model trained this short
-# leaves more uncertain detections than the paper's.
+# VATrack (QD) at a size that trains from scratch on a CPU: a narrow ResNet-18, 64 channels, one
+# mask and one box regression for all classes. Tracks start at a score of 0.5: a model trained this
+# short leaves more uncertain detections than the paper's.
 _base_ = './tracked_rcnn_x101_qd.py'
 num_classes = 5
 channels = 64
