@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', default='data/synthetic', help='folder of the dataset')
     parser.add_argument('--splits', nargs='+', metavar='NAME:VIDEOSxFRAMES',
-                        default=['train:100x12', 'val:12x24'],
+                        default=['train:300x5', 'val:12x24'],
                         help='splits to make (default: %(default)s)')
     parser.add_argument('--width', type=int, default=256)
     parser.add_argument('--height', type=int, default=160)

@@ -13,7 +13,7 @@ from .shapes import CREATURES, SILHOUETTES, Polygons
 from .textures import SKIN_REACH, Colour, blend, colour, paint
 
 #: Named occlusion levels.
-OCCLUSION_LEVELS = {'low': 0.15, 'medium': 0.5, 'high': 0.85}
+OCCLUSION_LEVELS = {'low': 0.15, 'medium': 0.35, 'high': 0.8}
 
 #: Hue around which each class gathers; instances stray far from it.
 _HUES = {'fish': 0.07, 'turtle': 0.22, 'jellyfish': 0.86, 'starfish': 0.99, 'leaf': 0.3}
