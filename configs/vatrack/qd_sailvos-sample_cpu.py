@@ -12,7 +12,7 @@ _base_ = [
     '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
 ]
 num_classes = 24
-scale = (512, 320)
+scale = (320, 200)
 mask_head = dict(num_classes=num_classes)
 model = dict(
     detector=dict(
@@ -30,10 +30,11 @@ val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(**data, pipeline
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file='data/sailvos_sample/annotations.json')
 test_evaluator = val_evaluator
-max_epochs = 16
+max_epochs = 40
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, eta_min_ratio=0.01,
          convert_to_iter_based=True)
 ]
+default_hooks = dict(checkpoint=dict(interval=20))

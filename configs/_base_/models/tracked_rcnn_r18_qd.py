@@ -17,7 +17,8 @@ model = dict(
             base_channels=32,
             stem_channels=32,
             out_indices=(0, 1, 2, 3),
-            norm_cfg=dict(type='BN', requires_grad=True)),
+            norm_cfg=dict(type='BN', requires_grad=True),
+            norm_eval=False),
         neck=dict(in_channels=[32, 64, 128, 256], out_channels=channels, num_outs=4,
                   norm_cfg=dict(type='BN', requires_grad=True)),
         rpn_head=dict(
