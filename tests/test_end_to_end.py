@@ -228,7 +228,7 @@ def test_two_processes_train_together(tiny_data, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_test_to_the_very_numbers_of_one(run, tmp_path):
-    """Threads and batches of one frame change the rounding, so both runs avoid them."""
+    """The number of threads changes the rounding, so both runs have one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

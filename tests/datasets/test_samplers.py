@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vatrack.datasets import KeyReferenceSampler, VideoSampler, samplers
+from vatrack.datasets import KeyReferenceSampler, VideoBatchSampler, VideoSampler, samplers
 
 
 def videos_of(monkeypatch, lengths, rank, world_size):
@@ -72,3 +72,14 @@ def test_several_references_repeat_only_where_frames_are_few():
 def test_refused_values(options):
     with pytest.raises(ValueError, match='scope and num_refs must be positive'):
         KeyReferenceSampler(**options)
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 8])
+def test_batches_stay_within_a_video_and_lose_no_frame(batch_size, monkeypatch):
+    sampler = videos_of(monkeypatch, [5, 1, 8], 0, 1)
+    batches = list(VideoBatchSampler(sampler, batch_size))
+    videos = [set(video) for video in sampler.videos]
+    assert [frame for batch in batches for frame in batch] == list(sampler)
+    assert all(any(set(batch) <= video for video in videos) for batch in batches)
+    assert max(map(len, batches)) <= batch_size
+    assert len(VideoBatchSampler(sampler, batch_size)) == len(batches)

@@ -1,9 +1,9 @@
 """Annotation file -> clips."""
 from .amodal_video import AmodalVideoDataset
-from .samplers import KeyReferenceSampler, VideoSampler
+from .samplers import KeyReferenceSampler, VideoBatchSampler, VideoSampler
 from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip
 
 __all__ = [
     'AmodalVideoDataset', 'KeyReferenceSampler', 'LoadAmodalAnnotations', 'LoadFrame', 'PackClip',
-    'VideoSampler'
+    'VideoBatchSampler', 'VideoSampler'
 ]

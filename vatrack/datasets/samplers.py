@@ -67,13 +67,38 @@ class VideoSampler(Sampler):
             load[lightest] += lengths[video]
             if lightest == rank:
                 mine.append(video)
-        self.indices = [i for v in sorted(mine) for i in range(starts[v], starts[v + 1])]
+        self.videos = [range(starts[v], starts[v + 1]) for v in sorted(mine)]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.indices)
+        return (frame for video in self.videos for frame in video)
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return sum(map(len, self.videos))
 
     def set_epoch(self, epoch: int) -> None:
         """Nothing to do: the order is always the same."""
+
+
+@DATA_SAMPLERS.register_module()
+class VideoBatchSampler(Sampler):
+    """Consecutive frames of one video per batch.
+
+    A batch then holds the same frames, padded to the same size, however many
+    processes share the videos, and so gives the same scores.
+
+    Args:
+        sampler: The videos of this process, in order.
+        batch_size: Most frames of a batch.
+    """
+
+    def __init__(self, sampler: VideoSampler, batch_size: int) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for video in self.sampler.videos:
+            for start in range(0, len(video), self.batch_size):
+                yield list(video[start:start + self.batch_size])
+
+    def __len__(self) -> int:
+        return sum(-(-len(video) // self.batch_size) for video in self.sampler.videos)

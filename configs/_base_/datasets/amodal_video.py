@@ -36,6 +36,7 @@ val_dataloader = dict(
     num_workers=4,
     worker_init_fn=dict(type='vatrack.seed_worker'),
     sampler=dict(type='VideoSampler'),
+    batch_sampler=dict(type='VideoBatchSampler'),
     dataset=dict(type='AmodalVideoDataset', test_mode=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='VideoInstanceMetric', metric=['AP', 'vAP'], protocol='sailvos-full')
