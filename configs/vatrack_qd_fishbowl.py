@@ -8,28 +8,15 @@ The VATrack paper does not use FISHBOWL: the recipe is its own, on twice the nat
 configs/vatrack/qd_fishbowl_cpu.py is the same at a size that trains on a CPU.
 """
 _base_ = [
-    '_base_/models/tracked_rcnn_x101_qd.py', '_base_/datasets/fishbowl.py',
+    '_base_/models/tracked_rcnn_r50_qd.py', '_base_/datasets/fishbowl.py',
     '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
 ]
 num_classes = 5
 scale = (960, 640)
+classes = dict(num_classes=num_classes)
 model = dict(
     detector=dict(
-        backbone=dict(
-            _delete_=True,
-            type='ResNet',
-            depth=50,
-            num_stages=4,
-            out_indices=(0, 1, 2, 3),
-            frozen_stages=1,
-            norm_cfg=dict(type='BN', requires_grad=True),
-            norm_eval=True,
-            style='pytorch',
-            init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
-        roi_head=dict(
-            bbox_head=dict(num_classes=num_classes),
-            mask_heads=dict(
-                visible=dict(num_classes=num_classes), amodal=dict(num_classes=num_classes)))))
+        roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
 train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
 train_pipeline[0].transforms[2].scale = scale
 test_pipeline[0].transforms[1].scale = scale

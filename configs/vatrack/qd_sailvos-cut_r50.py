@@ -1,15 +1,5 @@
 """QD-based VATrack with a ResNet-50; the released code trains it with batch 8 and lr 0.005-0.01."""
-_base_ = '../vatrack_qd_sailvos-cut.py'
-model = dict(
-    detector=dict(
-        backbone=dict(
-            _delete_=True,
-            type='ResNet',
-            depth=50,
-            num_stages=4,
-            out_indices=(0, 1, 2, 3),
-            frozen_stages=1,
-            norm_cfg=dict(type='BN', requires_grad=True),
-            norm_eval=True,
-            style='pytorch',
-            init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'))))
+_base_ = [
+    '../_base_/models/tracked_rcnn_r50_qd.py', '../_base_/datasets/sailvos-cut.py',
+    '../_base_/schedules/sgd_12e.py', '../_base_/runtime.py'
+]
