@@ -53,6 +53,9 @@ class TrackedRCNN(BaseMOTModel):
             inputs: (B, T, 3, H, W) float; T is 1, or 2 with a ``track_head``.
             data_samples: B clips, each with one key and up to one reference
                 frame.
+
+        Raises:
+            ValueError: There is a ``track_head``, but not one reference frame.
         """
         keys = [clip.get_key_frames()[0] for clip in data_samples]
         clips = torch.arange(len(inputs), device=inputs.device)
@@ -61,6 +64,11 @@ class TrackedRCNN(BaseMOTModel):
         losses, proposals = self._rpn_loss(feats, keys)
         losses.update(self.detector.roi_head.loss(feats, proposals, keys))
         if self.with_track_head:
+            counts = {len(clip.ref_frames_inds) for clip in data_samples}
+            if counts != {1}:
+                raise ValueError('the track_head learns from one reference frame per key frame, '
+                                 f'got {sorted(counts)}; give the training dataset clip_sampler='
+                                 'dict(type="KeyReferenceSampler", num_refs=1)')
             refs = [clip.get_ref_frames()[0] for clip in data_samples]
             ref_imgs = inputs[clips, [clip.ref_frames_inds[0] for clip in data_samples]]
             ref_feats = self.detector.extract_feat(ref_imgs)
