@@ -274,5 +274,5 @@ def test_training_step_lowers_the_loss():
 @pytest.mark.parametrize('references', [0, 2])
 def test_any_number_of_references_but_one_is_refused(model, references):
     clip = [objects(BOXES), *[objects(MOVED)] * references]
-    with pytest.raises(ValueError, match='one reference frame per key frame.*KeyReferenceSampler'):
+    with pytest.raises(ValueError, match=r'one reference frame per key frame.*KeyReferenceSampler'):
         loss(model, training_batch(clip))

@@ -39,7 +39,7 @@ Metainfo of a frame: ``video_id``, ``video_name``, ``img_id``, ``frame_id``
 (0-based position in time), ``video_length`` (frames), ``img_path``,
 ``ori_shape`` (H, W), ``img_shape`` (H, W), ``scale_factor`` (w, h).
 
-Network input is (B, T, 3, H, W): uint8 RGB or BGR as loaded, until the data
+Network input is (B, T, 3, H, W): uint8 BGR, as loaded, until the data
 preprocessor normalises and pads it. T is 2 (key, reference) in training and 1
 in testing.
 
