@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import random
 from collections import defaultdict
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 from tiny_videos import dataset, thing, write
 
 from vatrack.datasets import KeyReferenceSampler
-from vatrack.structures import AnnotationError
+from vatrack.structures import AnnotationError, load_annotations
 
 
 def key_frames(root, **options):
@@ -32,6 +35,8 @@ def test_key_frames_are_those_with_an_object(tmp_path):
     assert dataset(tmp_path).video_starts.tolist() == [0, 3, 5]
 
 
+BOTH = dict(box_kinds=['amodal', 'visible'])
+BOXES = {'amodal': (4., 6., 20., 14.)}
 COUNTS = {
     'threshold is kept': (thing(hidden=.75), dict(max_occlusion=.75), True),
     'above it is dropped': (thing(hidden=13 / 16), dict(max_occlusion=.75), False),
@@ -49,7 +54,13 @@ COUNTS = {
     'fully hidden': (thing(hidden=1), {}, False),
     'fully hidden, visible kind not asked': (thing(hidden=1), dict(mask_kinds=['amodal']), True),
     'fully hidden, visible box': (thing(hidden=1),
-                                  dict(mask_kinds=['amodal'], box_kind='visible'), False),
+                                  dict(mask_kinds=['amodal'], box_kinds=['visible']), False),
+    'fully hidden, visible box too': (thing(hidden=1), BOTH | dict(mask_kinds=['amodal']), False),
+    'both boxes': (thing(hidden=.5), BOTH, True),
+    'thin visible box': (thing(bboxes=BOXES | {'visible': (4., 6., 4.9, 14.)}), BOTH, False),
+    'thin visible box not asked': (thing(bboxes=BOXES | {'visible': (4., 6., 4.9, 14.)}), {}, True),
+    'visible box outside': (thing(bboxes=BOXES | {'visible': (-9., 6., 0., 14.)}), BOTH, False),
+    'thin amodal box': (thing(bboxes={'amodal': (4., 6., 20., 6.9)}), BOTH, False),
     'no masks asked': (thing(hidden=1), dict(mask_kinds=()), True),
     'short side': (thing(), dict(min_size=40), True),
     'too small': (thing(), dict(min_size=41), None),
@@ -76,22 +87,25 @@ def test_labels_follow_the_order_of_the_config(tmp_path):
     assert objects(tmp_path, metainfo=dict(classes=('leaf', 'fish'))) == [(0, 1), (2, 0)]
 
 
-def test_boxes_of_the_kind_asked_for(tmp_path):
+@pytest.mark.parametrize('kinds', [('amodal',), ('visible',), ('visible', 'amodal')])
+def test_boxes_of_the_kinds_asked_for(kinds, tmp_path):
     write(tmp_path, {'v': [[thing(hidden=.5)]]})
-    boxes = {kind: dataset(tmp_path, box_kind=kind).get_data_info(0)['instances'][0]['bbox']
-             for kind in ('amodal', 'visible')}
-    assert boxes == {'amodal': (4, 6, 20, 14), 'visible': (4, 6, 12, 14)}
+    record = dataset(tmp_path, box_kinds=list(kinds)).get_data_info(0)
+    boxes = {'amodal': (4, 6, 20, 14), 'visible': (4, 6, 12, 14)}
+    assert record['instances'][0]['bboxes'] == {kind: boxes[kind] for kind in kinds}
+    assert record['box_kinds'] == kinds == tuple(record['instances'][0]['bboxes'])
 
 
 @pytest.mark.parametrize(('present', 'options', 'missing'), [
     ('visible', dict(mask_kinds=['visible']), 'no amodal box'),
-    ('visible', dict(box_kind='visible'), 'no amodal mask'),
+    ('visible', dict(box_kinds=['visible']), 'no amodal mask'),
     ('amodal', {}, 'no visible mask'),
-    ('amodal', dict(mask_kinds=['amodal'], box_kind='visible'), 'no visible box')])
+    ('amodal', BOTH | dict(mask_kinds=['amodal']), 'no visible box'),
+    ('amodal', dict(mask_kinds=['amodal'], box_kinds=['visible']), 'no visible box')])
 def test_kinds_that_the_file_lacks(present, options, missing, tmp_path):
     write(tmp_path, {'v': [[], [thing(kinds=[present])]]})
     with pytest.raises(AnnotationError, match=rf"train\.json: annotation 1 \(video 'v', frame 1\) "
-                                              rf'has {missing}.*box_kind or mask_kinds'):
+                                              rf'has {missing}.*box_kinds or mask_kinds'):
         dataset(tmp_path, **options)
 
 
@@ -223,3 +237,115 @@ def test_indices_are_refused(tmp_path):
     write(tmp_path, {'v': [[thing()]] * 3})
     with pytest.raises(ValueError, match='takes no indices'):
         dataset(tmp_path, indices=2)
+
+
+@pytest.mark.parametrize('method', ['get_subset', 'get_subset_'])
+def test_subsets_are_refused(method, tmp_path):
+    write(tmp_path, {'v': [[thing()]] * 3})
+    with pytest.raises(ValueError, match='takes no indices'):
+        getattr(dataset(tmp_path), method)(2)
+
+
+@pytest.mark.parametrize('options', [
+    dict(box_kinds='visible'), dict(box_kinds=[]), dict(box_kinds=['modal']),
+    dict(box_kinds=['visible', 'visible']), dict(mask_kinds=['amodal', 'box']),
+    dict(mask_kinds='amodal')])
+def test_wrong_kinds_are_refused(options, tmp_path):
+    with pytest.raises(ValueError, match=f'{next(iter(options))} must'):
+        dataset(tmp_path, **options)
+
+
+def random_videos(root, seed):
+    """Videos of all kinds of things, in a file whose entries and lists are in no order."""
+    rng = random.Random(seed)
+    videos = {f'v{n}': [[random_thing(rng, instance) for instance in rng.sample(range(6), 3)]
+                        for _ in range(rng.randrange(1, 6))] for n in range(4)}
+    videos['empty'] = [[], []]
+    path = write(root, videos) / 'train.json'
+    raw = json.loads(path.read_text())
+    for entries in (raw['images'], raw['annotations']):
+        rng.shuffle(entries)
+    path.write_text(json.dumps(dict(reversed(raw.items()))))
+    return path
+
+
+def random_thing(rng, instance_id):
+    boxes = {'amodal': rng.choice([(4.5, 6., 20., 14.), (60., 30., 99., 99.), (4., 6., 4.5, 9.)])}
+    if rng.random() < .5:
+        boxes['visible'] = rng.choice([(4.5, 6., 12., 14.), (-9., 0., 0., 9.)])
+    return thing(instance_id, rng.choice([3, 5, 9]), hidden=rng.choice([0, 0, .5, 1]), bboxes=boxes,
+                 iscrowd=rng.random() < .2, occlusion=rng.choice([None, .3, .9]))
+
+
+def expected_records(path, root, labels, max_occlusion, box_kinds, mask_kinds, test_mode):
+    """What the documentation says of the records, object by object."""
+    for video in load_annotations(path).videos:
+        for position, frame in enumerate(video.frames):
+            yield dict(
+                img_path=str(root / 'frames' / frame.file_name), img_id=frame.id,
+                video_id=video.id, video_name=video.name, frame_id=position,
+                video_length=len(video.frames), height=video.height, width=video.width,
+                box_kinds=box_kinds, mask_kinds=mask_kinds, instances=[
+                    dict(bboxes={kind: i.bboxes[kind] for kind in box_kinds},
+                         bbox_label=labels[i.category_id], instance_id=i.instance_id,
+                         masks={kind: i.masks[kind] for kind in mask_kinds})
+                    for i in frame.instances if not test_mode and i.category_id in labels
+                    and not i.iscrowd and not (max_occlusion and i.occlusion > max_occlusion)
+                    and all(kind in i.bboxes for kind in (*box_kinds, *mask_kinds))
+                    and all(fills_a_pixel(i.bboxes[kind], video) for kind in box_kinds)])
+
+
+def fills_a_pixel(box, video):
+    x1, y1, x2, y2 = box
+    return (x2 - x1 >= 1 and y2 - y1 >= 1 and x1 < video.width and y1 < video.height and x2 > 0
+            and y2 > 0)
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('test_mode', [False, True])
+@pytest.mark.parametrize(('box_kinds', 'mask_kinds', 'max_occlusion'), [
+    (('amodal',), ('amodal', 'visible'), None), (('visible',), (), .5),
+    (('amodal', 'visible'), ('visible',), .5), (('amodal',), ('amodal',), .5)])
+def test_records_are_those_of_the_annotation_file(box_kinds, mask_kinds, max_occlusion, test_mode,
+                                                  seed, tmp_path):
+    path = random_videos(tmp_path, seed)
+    options = dict(box_kinds=box_kinds, mask_kinds=mask_kinds, max_occlusion=max_occlusion,
+                   test_mode=test_mode)
+    frames = dataset(tmp_path, metainfo=dict(classes=('leaf', 'fish')), **options)
+    expected = list(expected_records(path, tmp_path, {9: 0, 3: 1}, **options))
+    for index, record in enumerate(expected):
+        assert frames.get_data_info(index) == record | {'sample_idx': index}
+    assert frames.video_starts[-1] == len(expected)
+    assert frames.key_indices.tolist() == [index for index, record in enumerate(expected)
+                                           if record['instances']]
+    assert len(frames) == (len(expected) if test_mode else len(frames.key_indices))
+
+
+@pytest.mark.parametrize('duplicate', [copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
+def test_copies_for_other_processes(duplicate, tmp_path):
+    random_videos(tmp_path, 0)
+    frames = dataset(tmp_path)
+    twin = duplicate(frames)
+    for index in range(frames.video_starts[-1]):
+        assert twin.get_data_info(index) == frames.get_data_info(index)
+    assert twin.metainfo == frames.metainfo and len(twin) == len(frames)
+    masks = frames._index._mask_counts.tobytes()
+    assert len(masks) > 50 and masks not in pickle.dumps(frames)
+
+
+def test_records_are_made_anew_and_frames_counted_from_both_ends(tmp_path):
+    write(tmp_path, {'v': [[], [thing()]]})
+    frames = dataset(tmp_path)
+    frames.get_data_info(1)['instances'].clear()
+    assert len(frames.get_data_info(-1)['instances']) == 1
+    assert frames.get_data_info(-1) == frames.get_data_info(1)
+    with pytest.raises(IndexError):
+        frames.get_data_info(2)
+
+
+def test_lazy_datasets_read_nothing_until_asked(tmp_path):
+    frames = dataset(tmp_path, lazy_init=True)
+    assert frames.metainfo == {}
+    write(tmp_path, {'v': [[thing()]]})
+    assert frames.get_data_info(0)['video_name'] == 'v'
+    assert frames.metainfo['classes'] == ('fish', 'turtle', 'leaf')

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmdet.structures.bbox import HorizontalBoxes
 from tiny_videos import HEIGHT, WIDTH, dataset, picture, pipeline, thing, write
 
-from vatrack.structures import AnnotationError
+from vatrack.structures import AnnotationError, bboxes_field
 from vatrack.structures.masks import MasksByKind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +114,52 @@ def test_geometry_of_mmdet(geometry, exact, videos):
         for frame in frames_of(sample):
             gt = frame.gt_instances
             assert len(gt.bboxes) == len(gt.labels) == len(gt.instances_ids) == len(gt.masks)
+
+
+@pytest.mark.parametrize('kinds', [('amodal', 'visible'), ('visible', 'amodal'), ('visible',)])
+@pytest.mark.parametrize(('scale', 'keep_ratio', 'tolerance'), [
+    ((2 * WIDTH, 2 * HEIGHT), True, 0), ((3 * WIDTH, 2 * HEIGHT), False, 0),
+    ((100, 90), True, 1), ((100, 90), False, 1), ((WIDTH // 2, HEIGHT), False, 1)])
+@pytest.mark.parametrize('direction', ['horizontal', 'vertical', 'diagonal'])
+def test_boxes_of_every_kind_follow_their_masks(kinds, scale, keep_ratio, tolerance, direction,
+                                                videos):
+    geometry = (dict(type='Resize', scale=scale, keep_ratio=keep_ratio),
+                dict(type='RandomFlip', prob=.7, direction=direction))
+    frames = dataset(videos, box_kinds=kinds, pipeline=pipeline(*geometry, reference_masks=True))
+    flips = set()
+    for _ in range(8):
+        for frame in frames_of(frames[0]):
+            gt = frame.gt_instances
+            flips.add(frame.flip)
+            main, *further = kinds
+            assert ('visible_bboxes' in gt, 'amodal_bboxes' in gt) == (
+                'visible' in further, 'amodal' in further)
+            for kind, boxes in [(main, gt.bboxes), *((k, gt[bboxes_field(k)]) for k in further)]:
+                assert boxes.shape == (len(gt), 4) and boxes.dtype == torch.float32
+                tight = HorizontalBoxes.from_instance_masks(gt.masks.kind(kind)).tensor
+                assert (boxes - tight).abs().max() <= tolerance
+    assert flips == {False, True}
+
+
+def test_boxes_of_several_kinds_without_geometry_or_objects(tmp_path):
+    write(tmp_path, {'v': [[thing(hidden=.5)], []]})
+    frames = dataset(tmp_path, box_kinds=('amodal', 'visible'), require_common_instance=False,
+                     pipeline=pipeline())
+    key, ref = frames_of(frames[0])
+    assert key.gt_instances.bboxes.tolist() == [[4, 6, 20, 14]]
+    assert key.gt_instances.visible_bboxes.tolist() == [[4, 6, 12, 14]]
+    assert ref.gt_instances.bboxes.shape == ref.gt_instances.visible_bboxes.shape == (0, 4)
+
+
+def test_cropping_leaves_out_objects_with_all_their_boxes(videos):
+    crop = dict(type='RandomCrop', crop_size=(20, 16), allow_negative_crop=True)
+    frames = dataset(videos, box_kinds=('amodal', 'visible'), pipeline=pipeline(crop))
+    counts = set()
+    for _ in range(20):
+        gt = frames_of(frames[0])[0].gt_instances
+        assert len(gt.bboxes) == len(gt.visible_bboxes) == len(gt.instances_ids) == len(gt.masks)
+        counts.add(len(gt))
+    assert counts >= {0, 1}
 
 
 def test_scale_factor(videos):

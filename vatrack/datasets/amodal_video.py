@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from mmengine.dataset import BaseDataset
 from mmengine.dataset.base_dataset import force_full_init
 
 from vatrack.registry import DATASETS, TASK_UTILS
-from vatrack.structures import AnnotationError, Frame, Instance, Video, load_annotations
+from vatrack.structures import MASK_KINDS, AnnotationError, AnnotationIndex
+
+_NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart; leave videos out '
+               'of the annotation file instead')
 
 
 @DATASETS.register_module()
@@ -24,14 +28,20 @@ class AmodalVideoDataset(BaseDataset):
     its video, without the gaps that the frame ids of a file may have.
 
     In training an object counts in a frame if its class is one of the config's
-    ``classes``, it is no crowd, its box overlaps the frame and is at least one
-    pixel wide and high, every mask kind asked for has a pixel, and its
-    occlusion rate is at most ``max_occlusion``. Frames with at least one such
-    object are key frames; all others remain candidates for reference frames.
+    ``classes``, it is no crowd, its boxes of every kind asked for overlap the
+    frame and are at least one pixel wide and high, every mask kind asked for
+    has a pixel, and its occlusion rate is at most ``max_occlusion``. Frames
+    with at least one such object are key frames; all others remain candidates
+    for reference frames.
+
+    The file is read through its :class:`~vatrack.structures.AnnotationIndex`:
+    once, and then mapped into memory, shared by all processes. Records of
+    frames are made when they are asked for (``serialize_data`` has no effect).
 
     Args:
         ann_file: Annotation file, relative to ``data_root`` if that is given.
-        box_kind: Kind of the ground-truth boxes.
+        box_kinds: Kinds of the ground-truth boxes; the first is the main kind,
+            see :mod:`vatrack.structures.fields`.
         mask_kinds: Kinds of the ground-truth masks; may be empty.
         max_occlusion: Drop objects with a higher occlusion rate (VATrack,
             SAIL-VOS: 0.75), not those whose rate is unknown; None keeps all.
@@ -46,29 +56,44 @@ class AmodalVideoDataset(BaseDataset):
     Raises:
         AnnotationError: The file is wrong, misses a class of the config or a
             kind of mask or box that it asks for, or has no key frame.
-        ValueError: ``indices`` is given: it would cut videos apart.
+        ValueError: Unknown kinds, or ``indices`` is given: it would cut videos
+            apart.
     """
 
     def __init__(self,
                  ann_file: str,
-                 box_kind: str = 'amodal',
+                 box_kinds: Sequence[str] = ('amodal',),
                  mask_kinds: Sequence[str] = ('amodal', 'visible'),
                  max_occlusion: float | None = None,
                  min_size: int = 32,
                  clip_sampler: dict | Any = None,
                  require_common_instance: bool = True,
                  **kwargs: Any) -> None:
-        self.box_kind = box_kind
-        self.mask_kinds = tuple(mask_kinds)
+        self.box_kinds = _kinds('box_kinds', box_kinds)
+        self.mask_kinds = _kinds('mask_kinds', mask_kinds)
+        if not self.box_kinds:
+            raise ValueError('box_kinds must name at least one kind, it is empty')
         self.max_occlusion = max_occlusion
         self.min_size = min_size
         self.clip_sampler = (TASK_UTILS.build(clip_sampler)
                              if isinstance(clip_sampler, dict) else clip_sampler)
         self.require_common_instance = require_common_instance
         if kwargs.get('indices') is not None:
-            raise ValueError('AmodalVideoDataset takes no indices, they would cut videos apart; '
-                             'leave videos out of the annotation file instead')
+            raise ValueError(_NO_INDICES)
         super().__init__(ann_file=ann_file, **kwargs)
+
+    def full_init(self) -> None:
+        """Open the index of the annotation file, and work out what counts in training."""
+        if self._fully_initialized:
+            return
+        self._index = AnnotationIndex.open(self.ann_file)
+        self._video_starts = np.array(self._index.video_starts)
+        self._labels = self._labels_by_position()
+        self._key_indices = np.zeros(0, dtype=np.int64)
+        if not self.test_mode:
+            self._counting = self._select_objects()
+            self._key_indices = self._select_keys()
+        self._fully_initialized = True
 
     @property
     @force_full_init
@@ -86,73 +111,104 @@ class AmodalVideoDataset(BaseDataset):
     def __len__(self) -> int:
         return int(self._video_starts[-1]) if self.test_mode else len(self._key_indices)
 
-    def load_data_list(self) -> list[dict]:
-        """Read the annotation file into one record per frame, in time order."""
-        annotations = load_annotations(self.ann_file)
-        labels = self._labels(annotations.categories)
-        records, starts, keys = [], [0], []
-        for video in annotations.videos:
-            for position, frame in enumerate(video.frames):
-                record = self._record(video, frame, position, labels)
-                if record['instances'] and min(video.width, video.height) >= self.min_size:
-                    keys.append(len(records))
-                records.append(record)
-            starts.append(len(records))
-        if not self.test_mode and not keys:
-            raise AnnotationError(
-                f'{self.ann_file}: no frame has an object to train on (classes '
-                f'{self.metainfo["classes"]}, max_occlusion {self.max_occlusion}, min_size '
-                f'{self.min_size}); check these values in the config')
-        self._video_starts = np.array(starts, dtype=np.int64)
-        self._key_indices = np.array(keys, dtype=np.int64)
-        return records
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """The record of one frame, of all frames of all videos in time order."""
+        frame = range(int(self._video_starts[-1]))[idx]
+        video = self._index.video_of(frame)
+        start, stop = self._video_starts[video:video + 2].tolist()
+        height, width = self._index.video_sizes[video].tolist()
+        img_path = Path(self.data_prefix.get('img_path', '')) / self._index.file_names[frame]
+        return dict(img_path=str(img_path), img_id=int(self._index.image_ids[frame]),
+                    video_id=int(self._index.video_ids[video]),
+                    video_name=self._index.video_names[video], frame_id=frame - start,
+                    video_length=stop - start, height=height, width=width,
+                    box_kinds=self.box_kinds, mask_kinds=self.mask_kinds, sample_idx=frame,
+                    instances=[] if self.test_mode else self._instances(frame, (height, width)))
 
-    def _labels(self, categories: dict[int, str]) -> dict[int, int]:
-        """Map category ids of the file to 0-based labels; fixes ``classes`` if unset."""
-        names = list(categories.values())
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Refused, see ``indices``."""
+        raise ValueError(_NO_INDICES)
+
+    def get_subset(self, indices: Sequence[int] | int) -> BaseDataset:
+        """Refused, see ``indices``."""
+        raise ValueError(_NO_INDICES)
+
+    def _labels_by_position(self) -> np.ndarray:
+        """0-based label of each category of the file, -1 if unused; fixes ``classes`` if unset."""
+        names = list(self._index.categories.values())
         classes = list(self._metainfo.setdefault('classes', tuple(names)))
         missing = [name for name in classes if name not in names]
         if missing:
             raise AnnotationError(f'{self.ann_file}: the config asks for classes {missing}, but '
                                   f'"categories" has only {names}; mend metainfo.classes')
-        return {id_: classes.index(name) for id_, name in categories.items() if name in classes}
+        return np.array([classes.index(name) if name in classes else -1 for name in names],
+                        dtype=np.int64)
 
-    def _record(self, video: Video, frame: Frame, position: int, labels: dict[int, int]) -> dict:
-        instances = [] if self.test_mode else [
-            self._instance(video, frame, instance, labels[instance.category_id])
-            for instance in frame.instances
-            if instance.category_id in labels and self._counts(video, instance)]
-        return dict(img_path=str(Path(self.data_prefix.get('img_path', '')) / frame.file_name),
-                    img_id=frame.id, video_id=video.id, video_name=video.name,
-                    frame_id=position, video_length=len(video.frames), height=video.height,
-                    width=video.width, mask_kinds=self.mask_kinds, instances=instances)
+    def _select_objects(self) -> np.ndarray:
+        """Which objects count in training: (N,) bool."""
+        ends = self._index.frame_starts[self._video_starts].tolist()
+        parts = [self._select_in_video(video, slice(*part))
+                 for video, part in enumerate(pairwise(ends))]
+        return np.concatenate([np.zeros(0, dtype=bool), *parts])
 
-    def _counts(self, video: Video, instance: Instance) -> bool:
-        occlusion = instance.occlusion
-        if instance.iscrowd or (self.max_occlusion is not None and occlusion is not None
-                                and occlusion > self.max_occlusion):
-            return False
-        # A kind that is annotated but has no pixel in this frame has no box.
-        kinds = (self.box_kind, *self.mask_kinds)
-        if any(kind in instance.masks and kind not in instance.bboxes for kind in kinds):
-            return False
-        if self.box_kind not in instance.bboxes:
-            return True  # refused with a message by _instance
-        x1, y1, x2, y2 = instance.bboxes[self.box_kind]
-        inside = min(x2, video.width) > max(x1, 0) and min(y2, video.height) > max(y1, 0)
-        return inside and x2 - x1 >= 1 and y2 - y1 >= 1
+    def _select_in_video(self, video: int, objects: slice) -> np.ndarray:
+        index = self._index
+        counts = self._labels[index.category_positions[objects]] >= 0
+        counts &= ~index.iscrowd[objects]
+        if self.max_occlusion is not None:
+            counts &= ~(index.occlusions[objects] > self.max_occlusion)
+        boxes = {kind: index.bboxes[kind][objects] for kind in MASK_KINDS}
+        boxless = {kind: np.isnan(boxes[kind][:, 0]) for kind in MASK_KINDS}
+        for kind in (*self.box_kinds, *self.mask_kinds):
+            # A kind that is annotated but has no pixel in this frame has no box.
+            counts &= ~(boxless[kind] & index.has_mask(kind, objects))
+        for kind in self.box_kinds:
+            counts &= boxless[kind] | _is_valid(boxes[kind], *index.video_sizes[video].tolist())
+        lacking = {f'{kind} box': boxless[kind] for kind in self.box_kinds}
+        lacking |= {f'{kind} mask': ~index.has_mask(kind, objects) for kind in self.mask_kinds}
+        for position in np.flatnonzero(counts & np.any([*lacking.values()], axis=0))[:1]:
+            self._refuse(video, objects.start + int(position),
+                         next(what for what, lacks in lacking.items() if lacks[position]))
+        return counts
 
-    def _instance(self, video: Video, frame: Frame, instance: Instance, label: int) -> dict:
-        for kind, found, what in [(self.box_kind, instance.bboxes, 'box'),
-                                  *((kind, instance.masks, 'mask') for kind in self.mask_kinds)]:
-            if kind not in found:
-                raise AnnotationError(
-                    f'{self.ann_file}: annotation {instance.id} (video {video.name!r}, frame '
-                    f'{frame.frame_id}) has no {kind} {what}, but the config trains on it; change '
-                    f'box_kind or mask_kinds of the dataset, or convert the data anew')
-        return dict(bbox=instance.bboxes[self.box_kind], bbox_label=label,
-                    instance_id=instance.instance_id,
-                    masks={kind: instance.masks[kind] for kind in self.mask_kinds})
+    def _refuse(self, video: int, instance: int, lacking: str) -> None:
+        index = self._index
+        frame = np.searchsorted(index.frame_starts, instance, side='right') - 1
+        raise AnnotationError(
+            f'{self.ann_file}: annotation {index.ids[instance]} (video '
+            f'{index.video_names[video]!r}, frame {index.frame_ids[frame]}) has no {lacking}, but '
+            'the config trains on it; change box_kinds or mask_kinds of the dataset, or convert '
+            'the data anew')
+
+    def _select_keys(self) -> np.ndarray:
+        """Frames with an object that counts, in videos that are large enough: (K,) int64."""
+        before = np.concatenate(([0], np.cumsum(self._counting)))[self._index.frame_starts]
+        large = self._index.video_sizes.min(axis=1) >= self.min_size
+        keys = np.flatnonzero((np.diff(before) > 0) & np.repeat(large, np.diff(self._video_starts)))
+        if not len(keys):
+            raise AnnotationError(
+                f'{self.ann_file}: no frame has an object to train on (classes '
+                f'{self.metainfo["classes"]}, max_occlusion {self.max_occlusion}, min_size '
+                f'{self.min_size}); check these values in the config')
+        return keys
+
+    def _instances(self, frame: int, size: tuple[int, int]) -> list[dict]:
+        """The objects of a frame that count."""
+        index = self._index
+        first, last = index.frame_starts[frame:frame + 2].tolist()
+        objects = first + np.flatnonzero(self._counting[first:last])
+        labels = self._labels[index.category_positions[objects]].tolist()
+        ids = index.instance_ids[objects].tolist()
+        instances = [dict(bboxes={}, bbox_label=label, instance_id=id_, masks={})
+                     for label, id_ in zip(labels, ids, strict=True)]
+        for kind in self.box_kinds:
+            for instance, box in zip(instances, index.bboxes[kind][objects].tolist(), strict=True):
+                instance['bboxes'][kind] = tuple(box)
+        for kind in self.mask_kinds:
+            for instance, mask in zip(instances, index.masks(kind, objects, size), strict=True):
+                instance['masks'][kind] = mask
+        return instances
 
     def prepare_data(self, idx: int) -> dict | None:
         """Draw and transform the clip of one sample; None asks for another key frame."""
@@ -174,3 +230,18 @@ class AmodalVideoDataset(BaseDataset):
         ids = [{i['instance_id'] for i in frame['instances']} for frame in frames]
         common = not refs or any(ids[0] & other for other in ids[1:])
         return frames if common or not self.require_common_instance else None
+
+
+def _kinds(option: str, kinds: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(kinds, str) or set(kinds) - set(MASK_KINDS) or len(set(kinds)) < len(kinds):
+        raise ValueError(f'{option} must be a list of different kinds out of {MASK_KINDS}, got '
+                         f'{kinds!r}')
+    return tuple(kinds)
+
+
+def _is_valid(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Whether (N, 4) boxes overlap the frame and are a pixel wide and high: (N,) bool."""
+    x1, y1, x2, y2 = boxes.T
+    inside = (np.minimum(x2, width) > np.maximum(x1, 0)) & (np.minimum(y2, height)
+                                                           > np.maximum(y1, 0))
+    return inside & (x2 - x1 >= 1) & (y2 - y1 >= 1)

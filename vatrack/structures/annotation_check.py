@@ -19,16 +19,8 @@ from tqdm import tqdm
 
 from . import rle as rle_ops
 from .annotation_entry import AnnotationError, check_runs, occlusion_rate
-from .annotation_file import (
-    AnnotationFile,
-    Frame,
-    Instance,
-    Video,
-    parse_annotations,
-    paused_collector,
-    read_json,
-    resolve_image,
-)
+from .annotation_file import parse_annotations, paused_collector, read_json, resolve_image
+from .annotation_types import AnnotationFile, Frame, Instance, Video
 from .fields import MASK_KINDS
 
 #: Largest accepted difference between ``occlude_rate`` and the areas of the masks.

@@ -7,7 +7,7 @@ what is wrong and the remedy; the caller puts file and entry in front.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,9 @@ class AnnotationError(ValueError):
 def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
     """Value of a required integer key; bool and float do not pass."""
     value = _required(entry, key)
-    if type(value) is not int:
-        raise AnnotationError(f"'{key}' must be an integer, got {_short(value)}; correct the value")
+    if type(value) is not int or value.bit_length() > 63:
+        raise AnnotationError(f"'{key}' must be an integer, got {_short(value)}; correct the value "
+                              '(at most 64 bits)')
     if minimum is not None and value < minimum:
         raise AnnotationError(f"'{key}' must be at least {minimum}, got {value}; correct the value")
     return value
@@ -291,7 +292,7 @@ def _required(entry: Entry, key: str) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and isfinite(value)
+    return type(value) in (int, float) and abs(value) <= float_info.max
 
 
 def _short(value: Any) -> str:

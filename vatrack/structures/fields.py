@@ -16,7 +16,9 @@ an empty mask. An object without a single pixel in a frame has no entry there.
 ``gt_instances`` (one per frame, training)
 
 ============== ================== ==========================================
-bboxes         (N, 4) float32     boxes of the model's ``box_kind``
+bboxes         (N, 4) float32     boxes of the main kind: first of ``box_kinds``
+visible_bboxes (N, 4) float32     (or ``amodal_bboxes``) boxes of a further kind
+                                  of ``box_kinds``; usually absent
 labels         (N,) int64         0-based, contiguous
 instances_ids  (N,) int64         unique in a video; 0 is a valid id
 masks          MasksByKind        (N, H, W) per kind the config asks for; absent
@@ -26,7 +28,9 @@ masks          MasksByKind        (N, H, W) per kind the config asks for; absent
 ``pred_track_instances`` (one per frame, testing; original resolution)
 
 ============== ================== ==========================================
-bboxes         (N, 4) float32     boxes of the model's ``box_kind``
+bboxes         (N, 4) float32     boxes of the main kind
+visible_bboxes (N, 4) float32     (or ``amodal_bboxes``) present only when the
+                                  model predicts a further box kind
 scores         (N,) float32       in [0, 1]
 labels         (N,) int64         0-based
 instances_id   (N,) int64         track id; unique within the frame and the
@@ -34,6 +38,9 @@ instances_id   (N,) int64         track id; unique within the frame and the
 visible_masks  list of N RLE      present for every kind the model predicts
 amodal_masks   list of N RLE
 ============== ================== ==========================================
+
+The main kind of box is what RPN, box head and association work with. A
+training object has a valid box of every kind in ``box_kinds``.
 
 Metainfo of a frame: ``video_id``, ``video_name``, ``img_id``, ``frame_id``
 (0-based position in time), ``video_length`` (frames), ``img_path``,
@@ -62,3 +69,10 @@ def masks_field(kind: str) -> str:
     if kind not in MASK_KINDS:
         raise ValueError(f'mask kind must be one of {MASK_KINDS}, got {kind!r}')
     return f'{kind}_masks'
+
+
+def bboxes_field(kind: str) -> str:
+    """Name of the field that holds boxes of a further ``kind``: ``'visible_bboxes'``."""
+    if kind not in MASK_KINDS:
+        raise ValueError(f'box kind must be one of {MASK_KINDS}, got {kind!r}')
+    return f'{kind}_bboxes'

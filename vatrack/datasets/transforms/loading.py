@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from vatrack.registry import TRANSFORMS
 from vatrack.structures import AnnotationError, resolve_image
+from vatrack.structures.boxes import BoxesByKind
 from vatrack.structures.masks import MasksByKind
 
 
@@ -43,10 +44,10 @@ class LoadFrame(BaseTransform):
 class LoadAmodalAnnotations(BaseTransform):
     """Load boxes, labels, ids and the masks of all kinds in ``instances``.
 
-    Required keys: instances, height, width, key_frame_flags. Added keys:
-    gt_bboxes (N, 4) float32 xyxy, gt_bboxes_labels (N,) int64,
-    gt_instances_ids (N,) int64, gt_masks (:class:`MasksByKind`; None on frames
-    that need no masks).
+    Required keys: instances, box_kinds, mask_kinds, height, width,
+    key_frame_flags. Added keys: gt_bboxes (:class:`BoxesByKind`, clipped to the
+    frame), gt_bboxes_labels (N,) int64, gt_instances_ids (N,) int64, gt_masks
+    (:class:`MasksByKind`; None on frames that need no masks).
 
     Args:
         reference_masks: Decode the masks of reference frames too. The
@@ -60,9 +61,10 @@ class LoadAmodalAnnotations(BaseTransform):
         """Turn ``results['instances']`` into arrays and decoded masks."""
         instances = results['instances']
         shape = (results['height'], results['width'])
-        boxes = np.array([i['bbox'] for i in instances], dtype=np.float32).reshape(-1, 4)
-        boxes[:, 0::2] = boxes[:, 0::2].clip(0, shape[1])
-        boxes[:, 1::2] = boxes[:, 1::2].clip(0, shape[0])
+        boxes = BoxesByKind.from_kinds({
+            kind: np.array([i['bboxes'][kind] for i in instances], dtype=np.float32)
+            for kind in results['box_kinds']})
+        boxes.clip_(shape)
         results['gt_bboxes'] = boxes
         results['gt_bboxes_labels'] = np.array([i['bbox_label'] for i in instances], dtype=np.int64)
         results['gt_instances_ids'] = np.array([i['instance_id'] for i in instances],

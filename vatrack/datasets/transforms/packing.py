@@ -8,6 +8,7 @@ from mmdet.structures import DetDataSample, TrackDataSample
 from mmengine.structures import InstanceData
 
 from vatrack.registry import TRANSFORMS
+from vatrack.structures import bboxes_field
 
 _FIELDS = {'gt_bboxes_labels': 'labels', 'gt_instances_ids': 'instances_ids'}
 _META = ('img_id', 'img_path', 'video_id', 'video_name', 'frame_id', 'video_length', 'ori_shape',
@@ -41,8 +42,11 @@ class PackClip(BaseTransform):
         meta = {key: results[key][index] for key in _META if key in results}
         frame = DetDataSample(metainfo=meta)
         if 'gt_bboxes' in results:
-            boxes = torch.as_tensor(results['gt_bboxes'][index], dtype=torch.float32)
-            instances = InstanceData(bboxes=boxes)
+            kinds = results['box_kinds'][index]
+            main, *further = results['gt_bboxes'][index].by_kind(kinds).items()
+            instances = InstanceData(bboxes=main[1])
+            for kind, boxes in further:
+                instances[bboxes_field(kind)] = boxes
             for key, field in _FIELDS.items():
                 instances[field] = torch.from_numpy(results[key][index])
             if results['gt_masks'][index] is not None:
