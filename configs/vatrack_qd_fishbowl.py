@@ -8,13 +8,15 @@ The VATrack paper does not use FISHBOWL: the recipe is its own, on twice the nat
 configs/vatrack/qd_fishbowl_cpu.py is the same at a size that trains on a CPU.
 """
 _base_ = [
-    '_base_/models/tracked_rcnn_r50_qd.py', '_base_/datasets/fishbowl.py',
-    '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
+    '_base_/models/tracked_rcnn_r50.py', '_base_/association/qd.py',
+    '_base_/datasets/fishbowl.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
 ]
 num_classes = 5
 scale = (960, 640)
 classes = dict(num_classes=num_classes)
 model = dict(
+    track_head=_base_.track_head,
+    tracker=_base_.tracker,
     detector=dict(
         roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
 train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline

@@ -2,16 +2,10 @@
 
 data    python tools/make_synthetic.py --out data/synthetic
 train   python tools/train.py configs/vatrack_qd_synthetic.py
-test    python tools/test.py --eval AP vAP
+test    python tools/test.py configs/vatrack_qd_synthetic.py CHECKPOINT --eval AP vAP
 """
 _base_ = [
-    '_base_/models/tracked_rcnn_r18_qd.py', '_base_/datasets/synthetic.py',
-    '_base_/schedules/adamw_3e.py', '_base_/runtime.py'
+    '_base_/models/tracked_rcnn_r18.py', '_base_/association/qd_small.py',
+    '_base_/datasets/synthetic.py', '_base_/schedules/adamw_3e.py', '_base_/runtime.py'
 ]
-scale = (256, 160)
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[0].transforms[2].scale = scale
-test_pipeline[0].transforms[1].scale = scale
-train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
+model = dict(track_head=_base_.track_head, tracker=_base_.tracker)

@@ -39,7 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('weights', nargs='?', metavar='CHECKPOINT|RESULTS.json',
                         help='default: the last checkpoint of the run of CONFIG')
     parser.add_argument('--eval', nargs='+', choices=list(METRICS), metavar='METRIC',
-                        default=list(METRICS), help=f'one or more of {", ".join(METRICS)}')
+                        help=f'one or more of {", ".join(METRICS)} (default: those of the config)')
     parser.add_argument('--protocol', choices=list(PROTOCOLS),
                         help='default: test_evaluator.protocol of the config')
     parser.add_argument('--out', metavar='RESULTS.json',
@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config_path, weights = find_run(args.config, args.weights)
         config = load_config(config_path, parse_options(args.cfg_options))
         config.launcher = args.launcher
-        config.test_evaluator.metric = args.eval
+        if args.eval:
+            config.test_evaluator.metric = args.eval
         if args.protocol:
             config.test_evaluator.protocol = args.protocol
         config.work_dir = args.work_dir or str(weights.parent / 'test')

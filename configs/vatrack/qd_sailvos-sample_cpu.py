@@ -8,13 +8,15 @@ train   python tools/train.py configs/vatrack/qd_sailvos-sample_cpu.py
 test    python tools/test.py configs/vatrack/qd_sailvos-sample_cpu.py --eval AP vAP
 """
 _base_ = [
-    '../_base_/models/tracked_rcnn_r18_qd.py', '../_base_/datasets/sailvos-cut.py',
-    '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
+    '../_base_/models/tracked_rcnn_r18.py', '../_base_/association/qd_small.py',
+    '../_base_/datasets/sailvos-cut.py', '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
 ]
 num_classes = 24
 scale = (320, 200)
 mask_head = dict(num_classes=num_classes)
 model = dict(
+    track_head=_base_.track_head,
+    tracker=_base_.tracker,
     detector=dict(
         roi_head=dict(
             bbox_head=dict(num_classes=num_classes),

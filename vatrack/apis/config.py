@@ -16,6 +16,8 @@ from mmengine.dist import is_distributed
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+from vatrack.evaluation.evaluate import METRICS
+
 _RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k != 'self'),
                 'env_cfg', 'auto_scale_lr', 'default_scope', 'vis_backends')
 
@@ -58,6 +60,28 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     return config
 
 
+def check_association(config: Config, split: str) -> None:
+    """Refuse video-level metrics for a model that does not track.
+
+    Args:
+        config: Complete config.
+        split: Whose evaluator to look at, 'val' or 'test'.
+
+    Raises:
+        ConfigError: Names the metrics, and how to choose a tracker.
+    """
+    evaluator = config.get(f'{split}_evaluator')
+    if not evaluator or config.model.get('tracker', {}).get('type') != 'NoAssociation':
+        return
+    video = [name for name in evaluator.get('metric', ())
+             if name in METRICS and METRICS[name].level == 'video']
+    if video:
+        raise ConfigError(
+            f'{config.filename}: this model finds objects in single images (model.tracker is '
+            f'NoAssociation), so that {", ".join(video)} would measure nothing of it; ask for AP, '
+            'or choose a tracker, for example --cfg-options model.tracker.type=IoUTracker')
+
+
 def check_config_file(path: str | Path) -> None:
     """Refuse a config that is not there, or is something else.
 
@@ -75,6 +99,11 @@ def check_config_file(path: str | Path) -> None:
 def _check_option(config: Config, key: str) -> None:
     node: Any = dict(config.items())
     *parents, leaf = key.split('.')
+    top = (*parents, leaf)[0]
+    if top in node and top not in _RUNNER_KEYS:
+        raise ConfigError(f'--cfg-options {key}: {top!r} only helped to write the config, nothing '
+                          'reads it any more; change what it went into, under one of '
+                          f'{[name for name in node if name in _RUNNER_KEYS]}')
     for i, part in enumerate(parents):
         if isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]

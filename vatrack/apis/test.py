@@ -13,7 +13,7 @@ from vatrack.structures import AnnotationError, load_annotations
 from vatrack.structures.results import read_results
 from vatrack.visualization import render_results
 
-from .config import build_runner, config_errors
+from .config import build_runner, check_association, config_errors
 from .weights import check_checkpoint_file, drop_pretrained, load_weights
 
 
@@ -30,9 +30,11 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
         Metrics as :func:`vatrack.evaluation.evaluate.evaluate` gives them.
 
     Raises:
-        ConfigError: The config names a class or key that does not exist.
+        ConfigError: The config names a class or key that does not exist, or a
+            video-level metric for a model that does not track.
         WeightsError: The checkpoint is damaged or of another architecture.
     """
+    check_association(config, 'test')
     check_checkpoint_file(checkpoint)
     drop_pretrained(config)
     config.load_from, config.resume = None, False
@@ -54,8 +56,10 @@ def score_results(config: Config, results: str | Path) -> dict[str, float]:
     Prints the table, and writes the numbers beside ``results``.
 
     Raises:
+        ConfigError: A video-level metric for a model that does not track.
         ResultError: The file is damaged or does not fit the annotations.
     """
+    check_association(config, 'test')
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
     metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,

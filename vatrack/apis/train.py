@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from vatrack.engine import bare_model
 
-from .config import ConfigError, build_runner, config_errors
+from .config import ConfigError, build_runner, check_association, config_errors
 from .runs import last_checkpoint
 from .weights import (
     WeightsError,
@@ -32,11 +32,13 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         from_scratch: Use no pretrained weights.
 
     Raises:
-        ConfigError: The config names a class or key that does not exist.
+        ConfigError: The config names a class or key that does not exist, or a
+            video-level metric for a model that does not track.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
             checkpoint is of another architecture.
         NonFiniteError: A loss became NaN or infinite.
     """
+    check_association(config, 'val')
     if from_scratch:
         train_from_scratch(config)
     if resume == 'auto':
@@ -59,7 +61,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         if resume is not None:
             check_resumable(bare_model(runner), resume)
         runner.train()
-    runner.logger.info('Trained. Test with: python tools/test.py %s %s --eval AP vAP',
+    runner.logger.info('Trained. Test with: python tools/test.py %s %s',
                        Path(runner.work_dir) / Path(config.filename).name,
                        last_checkpoint(runner.work_dir))
 

@@ -21,6 +21,8 @@ class ImageAP:
         category_ids: Ids of the annotation file.
     """
 
+    level = 'image'
+
     def __init__(self, protocol: Protocol, category_ids: Sequence[int]) -> None:
         self.protocol = protocol
         self.curves = PrecisionRecall(protocol.strata.values(), category_ids,
@@ -86,6 +88,8 @@ class VideoAP:
         protocol: The rules.
         category_ids: Ids of the annotation file.
     """
+
+    level = 'video'
 
     def __init__(self, protocol: Protocol, category_ids: Sequence[int]) -> None:
         self.protocol = protocol

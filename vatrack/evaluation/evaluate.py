@@ -17,7 +17,8 @@ from .similarity import compare_video
 from .truth import check_kind, truth_kinds, truth_tracks
 
 #: Metrics by name: built with (protocol, category ids), fed one
-#: :class:`ComparedVideo` after the other by ``add``, read by ``compute``.
+#: :class:`ComparedVideo` after the other by ``add``, read by ``compute``; their
+#: ``level`` is 'image' or 'video'.
 METRICS: dict[str, Any] = {'AP': ImageAP, 'vAP': VideoAP}
 
 

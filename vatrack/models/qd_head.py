@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import torch
 from mmdet.models.task_modules.samplers import SamplingResult
-from mmdet.models.tracking_heads import QuasiDenseEmbedHead, QuasiDenseTrackHead
+from mmdet.models.tracking_heads import QuasiDenseEmbedHead
 from mmdet.structures import DetDataSample, SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -11,9 +11,11 @@ from torch.nn.functional import normalize
 
 from vatrack.registry import MODELS
 
+from .track_head import TrackHead
+
 
 @MODELS.register_module()
-class QDTrackHead(QuasiDenseTrackHead):
+class QDTrackHead(TrackHead):
     """Samples regions of key and reference frames and embeds them.
 
     Network and config are mmdet's. The loss differs where mmdet's departs
@@ -37,23 +39,13 @@ class QDTrackHead(QuasiDenseTrackHead):
         Returns:
             loss_track and, if configured, loss_track_aux.
         """
-        key = [self._sample(p, s) for p, s in zip(key_proposals, key_samples, strict=True)]
-        ref = [self._sample(p, s) for p, s in zip(ref_proposals, ref_samples, strict=True)]
+        key = [self.sample(p, s) for p, s in zip(key_proposals, key_samples, strict=True)]
+        ref = [self.sample(p, s) for p, s in zip(ref_proposals, ref_samples, strict=True)]
         same = [_same_instance(*args) for args in zip(key, ref, key_samples, ref_samples,
                                                       strict=True)]
         key_embeds = self.embed(key_feats, [s.pos_priors for s in key])
         ref_embeds = self.embed(ref_feats, [s.priors for s in ref])
         return self.embed_head.loss(key_embeds, ref_embeds, same)
-
-    def _sample(self, proposals: InstanceData, sample: DetDataSample) -> SamplingResult:
-        priors = InstanceData(priors=proposals.bboxes)
-        assigned = self.bbox_assigner.assign(priors, sample.gt_instances)
-        return self.bbox_sampler.sample(assigned, priors, sample.gt_instances)
-
-    def embed(self, feats: tuple[Tensor, ...], bboxes: list[Tensor]) -> list[Tensor]:
-        """Embeddings of boxes in pixels of the network input: per image (R, E)."""
-        embeds = self.embed_head(self.extract_roi_feats(feats, bboxes))
-        return list(embeds.split([len(b) for b in bboxes]))
 
 
 def _same_instance(key: SamplingResult, ref: SamplingResult, key_sample: DetDataSample,

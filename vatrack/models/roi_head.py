@@ -1,16 +1,21 @@
-"""The RoI head: one box head and any set of mask heads over the same regions."""
+"""The RoI head: a box head, or one per kind of box, and any set of mask heads."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi
 from mmengine.model import ModuleDict
 from mmengine.structures import InstanceData
-from torch import Tensor, cat, zeros_like
+from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS
+from vatrack.structures.fields import bboxes_field
 
 from .mask_ops import crop_mask_targets
 
@@ -25,22 +30,32 @@ class AmodalRoIHead(StandardRoIHead):
     features; the weight of a kind's loss (lambda1 visible, lambda2 amodal of
     VATrack's Eq. 2) is ``mask_heads.KIND.loss_mask.loss_weight``.
 
+    With ``visible_bbox_head`` it is VATrack with two box heads: ``bbox_head``
+    finds objects by their amodal boxes, as before, and the second one regresses
+    the visible box of each, from which the visible mask is then cut. In
+    training the same proposals are assigned to visible boxes a second time.
+
     Args:
-        mask_heads: Config of a mask head per kind.
+        mask_heads: Config of a mask head per kind; None leaves a kind out.
         mask_roi_extractor: Config of the extractor that all mask heads share.
+        visible_bbox_head: Config of a box head for visible boxes, or None. The
+            dataset must give them: ``box_kinds=('amodal', 'visible')``.
         **kwargs: As :class:`StandardRoIHead`, without ``mask_head``.
 
     Raises:
         ValueError: ``mask_heads`` is empty or has a kind that does not exist.
     """
 
-    def __init__(self, mask_heads: dict, mask_roi_extractor: dict, **kwargs) -> None:
+    def __init__(self, mask_heads: dict, mask_roi_extractor: dict,
+                 visible_bbox_head: dict | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
+        mask_heads = {kind: cfg for kind, cfg in mask_heads.items() if cfg is not None}
         if not mask_heads or not set(mask_heads) <= set(MASK_KINDS):
             raise ValueError(f'mask_heads must name one or more of {MASK_KINDS}, got '
                              f'{list(mask_heads)}')
         self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
         self.mask_heads = ModuleDict({kind: MODELS.build(cfg) for kind, cfg in mask_heads.items()})
+        self.visible_bbox_head = visible_bbox_head and MODELS.build(visible_bbox_head)
 
     @property
     def mask_kinds(self) -> tuple[str, ...]:
@@ -58,22 +73,28 @@ class AmodalRoIHead(StandardRoIHead):
             state_dict[f'{prefix}mask_heads.{kind}.{key[len(single):]}'] = state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def sample(self, proposals: list[InstanceData], samples: SampleList) -> list[SamplingResult]:
+    @property
+    def bbox_heads(self) -> list[torch.nn.Module]:
+        """The main box head and, where there is one, that for visible boxes."""
+        return [self.bbox_head] + ([self.visible_bbox_head] if self.visible_bbox_head else [])
+
+    def sample(self, proposals: list[InstanceData],
+               truth: list[InstanceData]) -> list[SamplingResult]:
         """Assign proposals to ground truth and sample regions, per image.
 
         ``proposals`` are left as they are (mmdet's own head renames their
         boxes in place, so that a second user finds none).
         """
         results = []
-        for proposal, sample in zip(proposals, samples, strict=True):
+        for proposal, gt in zip(proposals, truth, strict=True):
             priors = InstanceData(priors=proposal.bboxes)
-            assigned = self.bbox_assigner.assign(priors, sample.gt_instances)
-            results.append(self.bbox_sampler.sample(assigned, priors, sample.gt_instances))
+            assigned = self.bbox_assigner.assign(priors, gt)
+            results.append(self.bbox_sampler.sample(assigned, priors, gt))
         return results
 
     def loss(self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData],
              batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Losses of the box head and of every mask head.
+        """Losses of the box heads and of every mask head.
 
         Args:
             x: Feature maps (B, C, H_l, W_l) per level.
@@ -81,39 +102,91 @@ class AmodalRoIHead(StandardRoIHead):
             batch_data_samples: Ground truth per image.
 
         Returns:
-            loss_cls, loss_bbox, acc and loss_{kind}_mask per kind.
+            loss_cls, loss_bbox, acc and loss_{kind}_mask per kind; with two box
+            heads also loss_visible_cls, loss_visible_bbox and visible_acc.
+
+        Raises:
+            ValueError: There are two box heads but no visible boxes.
         """
-        sampled = self.sample(rpn_results_list, batch_data_samples)
-        losses = dict(self.bbox_loss(x, sampled)['loss_bbox'])
-        losses.update(self._mask_losses(x, sampled, batch_data_samples))
+        truth = [sample.gt_instances for sample in batch_data_samples]
+        sampled = self.sample(rpn_results_list, truth)
+        losses = self._box_losses(self.bbox_head, x, sampled)
+        if self.visible_bbox_head is None:
+            return losses | self._mask_losses(x, sampled, truth, self.mask_kinds)
+        visible = self.sample(rpn_results_list, [_visible_boxes(gt) for gt in truth])
+        losses |= {_visible_name(name): value for name, value in
+                   self._box_losses(self.visible_bbox_head, x, visible).items()}
+        for kind in self.mask_kinds:
+            losses |= self._mask_losses(x, visible if kind == 'visible' else sampled, truth, [kind])
         return losses
 
+    def _box_losses(self, head: torch.nn.Module, x: tuple[Tensor, ...],
+                    sampled: list[SamplingResult]) -> dict[str, Tensor]:
+        rois = bbox2roi([s.priors for s in sampled])
+        scores, deltas = self._forward_box_head(head, x, rois)
+        return dict(head.loss_and_target(scores, deltas, rois, sampled,
+                                         self.train_cfg)['loss_bbox'])
+
+    def _forward_box_head(self, head: torch.nn.Module, x: tuple[Tensor, ...],
+                          rois: Tensor) -> tuple[Tensor, Tensor]:
+        return head(self.bbox_roi_extractor(x[:self.bbox_roi_extractor.num_inputs], rois))
+
     def _mask_losses(self, x: tuple[Tensor, ...], sampled: list[SamplingResult],
-                     samples: SampleList) -> dict[str, Tensor]:
-        features = self.mask_roi_extractor(x[:self.mask_roi_extractor.num_inputs],
-                                           bbox2roi([s.pos_priors for s in sampled]))
-        labels = cat([s.pos_gt_labels for s in sampled])
-        logits = self._forward_mask_heads(features)
-        size = next(iter(logits.values())).shape[-2:]
-        targets = cat([
-            crop_mask_targets(sample.gt_instances.masks, self.mask_kinds, s.pos_priors,
-                              s.pos_assigned_gt_inds, size)
-            for s, sample in zip(sampled, samples, strict=True)
+                     truth: list[InstanceData], kinds: Sequence[str]) -> dict[str, Tensor]:
+        logits = self._forward_mask_heads(x, [s.pos_priors for s in sampled], kinds)
+        labels = torch.cat([s.pos_gt_labels for s in sampled])
+        size = logits[kinds[0]].shape[-2:]
+        targets = torch.cat([
+            crop_mask_targets(gt.masks, kinds, s.pos_priors, s.pos_assigned_gt_inds, size)
+            for s, gt in zip(sampled, truth, strict=True)
         ])
         return {
-            f'loss_{kind}_mask': head.loss_mask(logits[kind], targets[:, i],
-                                                _channels(logits[kind], labels))
+            f'loss_{kind}_mask': self.mask_heads[kind].loss_mask(
+                logits[kind], targets[:, i], _channels(logits[kind], labels))
             if len(labels) else logits[kind].sum() * 0
-            for i, (kind, head) in enumerate(self.mask_heads.items())
+            for i, kind in enumerate(kinds)
         }
 
-    def _forward_mask_heads(self, features: Tensor) -> dict[str, Tensor]:
-        return {kind: head(features) for kind, head in self.mask_heads.items()}
+    def _forward_mask_heads(self, x: tuple[Tensor, ...], boxes: list[Tensor],
+                            kinds: Sequence[str]) -> dict[str, Tensor]:
+        """Logits (R, K, h, w) per kind; the features of the boxes are computed once."""
+        features = self.mask_roi_extractor(x[:self.mask_roi_extractor.num_inputs],
+                                           bbox2roi(boxes))
+        return {kind: self.mask_heads[kind](features) for kind in kinds}
 
     def predict_boxes(self, x: tuple[Tensor, ...], proposals: list[InstanceData],
                       metas: list[dict]) -> list[InstanceData]:
         """Detections per image in pixels of the network input: bboxes, scores, labels."""
         return self.predict_bbox(x, metas, proposals, self.test_cfg, rescale=False)
+
+    def predict_visible_boxes(self, x: tuple[Tensor, ...], detections: list[InstanceData],
+                              metas: list[dict]) -> None:
+        """Add ``visible_bboxes`` to detections; nothing is done with one box head.
+
+        The boxes of all images are the proposals of one pass. As in the code of
+        VATrack, which runs one pass per box, each yields the box of the
+        likeliest class, and keeps the amodal box where no class is likely.
+
+        Args:
+            x: Feature maps per level.
+            detections: Per image ``bboxes`` (N, 4) in pixels of the network
+                input.
+            metas: Metainfo per image.
+        """
+        head = self.visible_bbox_head
+        if head is None:
+            return
+        rois = bbox2roi([d.bboxes for d in detections])
+        scores, deltas = self._forward_box_head(head, x, rois)
+        best, classes = scores.softmax(dim=1)[:, :-1].max(dim=1)
+        if not head.reg_class_agnostic:
+            deltas = deltas.view(-1, head.num_classes, 4)[torch.arange(len(deltas)), classes]
+        boxes = head.bbox_coder.decode(rois[:, 1:], deltas)
+        boxes = torch.where((best > self.test_cfg.score_thr)[:, None], boxes, rois[:, 1:])
+        per_image = boxes.split([len(d) for d in detections])
+        for found, own, meta in zip(detections, per_image, metas, strict=True):
+            height, width = meta['img_shape'][:2]
+            found.visible_bboxes = clip_boxes_to_image(own, (height, width))
 
     def predict_masks(self, x: tuple[Tensor, ...],
                       detections: list[InstanceData]) -> dict[str, list[Tensor]]:
@@ -122,19 +195,38 @@ class AmodalRoIHead(StandardRoIHead):
         Args:
             x: Feature maps per level.
             detections: Per image ``bboxes`` (N, 4) in pixels of the network
-                input and ``labels`` (N,).
+                input, ``labels`` (N,) and, with two box heads,
+                ``visible_bboxes`` (N, 4).
 
         Returns:
             {kind: per image (N, h, w) float32 in [0, 1]}.
         """
+        logits = {}
+        groups = [self.mask_kinds] if self.visible_bbox_head is None else zip(self.mask_kinds)
+        for kinds in groups:
+            boxes = [mask_boxes(kinds[0], d) for d in detections]
+            logits |= self._forward_mask_heads(x, boxes, kinds)
+        labels = torch.cat([d.labels for d in detections])
         counts = [len(d) for d in detections]
-        features = self.mask_roi_extractor(x[:self.mask_roi_extractor.num_inputs],
-                                           bbox2roi([d.bboxes for d in detections]))
-        labels = cat([d.labels for d in detections])
-        return {
-            kind: list(_of_class(logits, labels).float().sigmoid().split(counts))
-            for kind, logits in self._forward_mask_heads(features).items()
-        }
+        return {kind: list(_of_class(logits[kind], labels).float().sigmoid().split(counts))
+                for kind in self.mask_kinds}
+
+
+def mask_boxes(kind: str, detections: InstanceData) -> Tensor:
+    """The boxes (N, 4) that masks of ``kind`` are cut from and pasted into."""
+    return detections.get(bboxes_field(kind), detections.bboxes)
+
+
+def _visible_boxes(gt: InstanceData) -> InstanceData:
+    field = bboxes_field('visible')
+    if field not in gt:
+        raise ValueError('the model has a visible_bbox_head, but the dataset gives no visible '
+                         "boxes; set box_kinds=('amodal', 'visible') in the training dataset")
+    return InstanceData(bboxes=gt[field], labels=gt.labels)
+
+
+def _visible_name(loss: str) -> str:
+    return loss.replace('loss_', 'loss_visible_') if 'loss_' in loss else f'visible_{loss}'
 
 
 def _of_class(logits: Tensor, labels: Tensor) -> Tensor:
@@ -145,4 +237,4 @@ def _of_class(logits: Tensor, labels: Tensor) -> Tensor:
 
 def _channels(logits: Tensor, labels: Tensor) -> Tensor:
     """Mask channel of each region: its label, or 0 where the head is class-agnostic."""
-    return labels if logits.size(1) > 1 else zeros_like(labels)
+    return labels if logits.size(1) > 1 else torch.zeros_like(labels)

@@ -10,9 +10,11 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from vatrack.registry import MODELS
-from vatrack.structures import masks_field
+from vatrack.structures import MASK_KINDS, masks_field
+from vatrack.structures.fields import bboxes_field
 
 from .mask_ops import paste_masks
+from .roi_head import mask_boxes
 
 
 @MODELS.register_module()
@@ -20,9 +22,9 @@ class TrackedRCNN(BaseMOTModel):
     """Two-stage detection, masks of any kinds, and tracking: VATrack and its baselines.
 
     The systems of the VATrack paper differ in config only: ``detector.
-    roi_head.mask_heads`` says which masks, ``track_head`` and ``tracker`` say
-    how detections are associated, and the dataset's ``box_kind`` says what
-    kind of box is regressed.
+    roi_head`` says which masks and whether there is a second box head,
+    ``track_head`` and ``tracker`` say how detections are associated, and the
+    first of the dataset's ``box_kinds`` says what kind of box is detected.
 
     Args:
         detector: A :class:`mmdet.models.MaskRCNN` with an ``AmodalRoIHead``.
@@ -36,7 +38,7 @@ class TrackedRCNN(BaseMOTModel):
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.detector = MODELS.build(detector)
-        for head in (self.detector.rpn_head, self.detector.roi_head.bbox_head):
+        for head in (self.detector.rpn_head, *self.detector.roi_head.bbox_heads):
             head.register_forward_hook(_to_float32)
         self.tracker = MODELS.build(tracker)
         if track_head is not None:
@@ -72,8 +74,10 @@ class TrackedRCNN(BaseMOTModel):
             refs = [clip.get_ref_frames()[0] for clip in data_samples]
             ref_imgs = inputs[clips, [clip.ref_frames_inds[0] for clip in data_samples]]
             ref_feats = self.detector.extract_feat(ref_imgs)
-            with torch.no_grad():
-                ref_proposals = self.detector.rpn_head.predict(ref_feats, refs, rescale=False)
+            ref_proposals = None
+            if self.track_head.needs_ref_proposals:
+                with torch.no_grad():
+                    ref_proposals = self.detector.rpn_head.predict(ref_feats, refs, rescale=False)
             losses.update(self.track_head.loss(feats, ref_feats, proposals, ref_proposals, keys,
                                                refs))
         # Kept for the message of a run that is stopped by a NaN.
@@ -148,16 +152,19 @@ class TrackedRCNN(BaseMOTModel):
     def _segment(self, feats: tuple[Tensor, ...], tracked: list[InstanceData],
                  metas: list[dict]) -> None:
         """Add masks and move boxes to original pixels, in place."""
-        probabilities = self.detector.roi_head.predict_masks(feats, tracked)
+        roi_head = self.detector.roi_head
+        roi_head.predict_visible_boxes(feats, tracked, metas)
+        probabilities = roi_head.predict_masks(feats, tracked)
         threshold = self.detector.test_cfg.rcnn.mask_thr_binary
         for i, (instances, meta) in enumerate(zip(tracked, metas, strict=True)):
             scale = instances.bboxes.new_tensor(meta['scale_factor']).repeat(2)
-            instances.bboxes = instances.bboxes / scale
+            for field in {'bboxes', *map(bboxes_field, MASK_KINDS)} & set(instances.keys()):
+                instances[field] = instances[field] / scale
             instances.pop('embeds', None)
             for kind, masks in probabilities.items():
                 instances.set_field(
-                    paste_masks(masks[i], instances.bboxes, meta['ori_shape'], threshold),
-                    masks_field(kind))
+                    paste_masks(masks[i], mask_boxes(kind, instances), meta['ori_shape'],
+                                threshold), masks_field(kind))
 
 
 def _to_float32(head: nn.Module, inputs: Any, outputs: Any) -> Any:

@@ -1,8 +1,6 @@
 """Quasi-dense association (QDTrack), the policy of VATrack (QD)."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -12,37 +10,7 @@ from vatrack.registry import MODELS
 
 from .affinity import METRICS
 from .assign import UNMATCHED, greedy_assign
-
-
-@dataclass
-class Memory:
-    """Embeddings that detections are compared with, one row each.
-
-    Attributes:
-        ids: (M,) int64 track ids; -1 for backdrops.
-        embeds: (M, E) float32.
-        labels: (M,) int64.
-        last_seen: (M,) int64 frame ids.
-    """
-
-    ids: Tensor
-    embeds: Tensor
-    labels: Tensor
-    last_seen: Tensor
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def select(self, index: Tensor) -> Memory:
-        """Rows chosen by an index or a bool mask."""
-        return Memory(self.ids[index], self.embeds[index], self.labels[index],
-                      self.last_seen[index])
-
-    @staticmethod
-    def cat(parts: list[Memory]) -> Memory:
-        """All rows of ``parts``, in order."""
-        return Memory(torch.cat([p.ids for p in parts]), torch.cat([p.embeds for p in parts]),
-                      torch.cat([p.labels for p in parts]), torch.cat([p.last_seen for p in parts]))
+from .memory import Memory, new_ids
 
 
 @MODELS.register_module()
@@ -122,8 +90,7 @@ class QDTracker:
         detections = self._remove_duplicates(detections)
         ids = self._match(detections)
         new = (ids == UNMATCHED) & (detections.scores > self.init_score_thr)
-        ids[new] = torch.arange(int(new.sum()), device=ids.device) + self.next_id
-        self.next_id += int(new.sum())
+        ids[new], self.next_id = new_ids(new, self.next_id)
         self._remember(detections, ids, frame_id)
         kept = detections[ids >= 0]
         kept.instances_id = ids[ids >= 0]
@@ -154,21 +121,15 @@ class QDTracker:
         return torch.where(columns >= 0, memory.ids[columns.clamp(min=0)], columns)
 
     def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
-        now = Memory(ids, detections.embeds.float(), detections.labels,
-                     torch.full_like(ids, frame_id))
+        now = Memory.of(detections, ids, frame_id)
         seen = now.select(ids >= 0)
         if self.tracks is None:
             self.tracks = seen
         else:
-            pairs = (seen.ids[:, None] == self.tracks.ids[None]).nonzero()
-            rows, known = pairs[:, 0], pairs[:, 1]
+            rows, known = self.tracks.locate(seen.ids)
             m = self.memo_momentum
-            self.tracks.embeds[known] = (1 - m) * self.tracks.embeds[known] + m * seen.embeds[rows]
-            self.tracks.labels[known] = seen.labels[rows]
-            self.tracks.last_seen[known] = frame_id
-            is_new = torch.ones_like(seen.ids, dtype=torch.bool)
-            is_new[rows] = False
-            self.tracks = Memory.cat([self.tracks, seen.select(is_new)])
+            seen.embeds[rows] = (1 - m) * self.tracks.embeds[known] + m * seen.embeds[rows]
+            self.tracks = self.tracks.update(seen)
         self.tracks = self.tracks.select(frame_id - self.tracks.last_seen
                                          < self.memo_tracklet_frames)
         covered = _overlaps_better(detections.bboxes, self.nms_backdrop_iou_thr)

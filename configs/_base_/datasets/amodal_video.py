@@ -27,7 +27,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='AmodalVideoDataset',
-        box_kind='amodal',
+        box_kinds=('amodal',),
         mask_kinds=('amodal', 'visible'),
         clip_sampler=dict(type='KeyReferenceSampler', scope=3, num_refs=1),
         pipeline=train_pipeline))

@@ -1,5 +1,5 @@
 # Mask R-CNN X101-64x4d-FPN with a visible and an amodal mask head on the same regions.
-# Without association it is MaskJoint; tracked_rcnn_x101_qd.py adds VATrack's.
+# Without association it is MaskJoint; ../association/ adds VATrack's.
 num_classes = 24
 mask_head = dict(
     type='FCNMaskHead',

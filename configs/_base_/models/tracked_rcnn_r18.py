@@ -1,7 +1,6 @@
-# VATrack (QD) at a size that trains from scratch on a CPU: a narrow ResNet-18, 64 channels, one
-# mask and one box regression for all classes. Tracks start at a score of 0.5: a model trained this
-# short leaves more uncertain detections than the paper's.
-_base_ = './tracked_rcnn_x101_qd.py'
+# tracked_rcnn_x101.py at a size that trains from scratch on a CPU: a narrow ResNet-18, 64 channels,
+# one mask and one box regression for all classes.
+_base_ = './tracked_rcnn_x101.py'
 num_classes = 5
 channels = 64
 strides = [4, 8, 16, 32]
@@ -34,11 +33,4 @@ model = dict(
         train_cfg=dict(
             rpn_proposal=dict(nms_pre=500, max_per_img=200),
             rcnn=dict(sampler=dict(num=64))),
-        test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30))),
-    track_head=dict(
-        roi_extractor=dict(out_channels=channels),
-        embed_head=dict(num_convs=1, in_channels=channels, conv_out_channels=channels,
-                        fc_out_channels=256, embed_channels=64,
-                        norm_cfg=dict(type='GN', num_groups=8)),
-        train_cfg=dict(sampler=dict(num=64))),
-    tracker=dict(init_score_thr=0.5, obj_score_thr=0.05))
+        test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30))))

@@ -1,5 +1,5 @@
-# tracked_rcnn_x101_qd.py with a ResNet-50.
-_base_ = './tracked_rcnn_x101_qd.py'
+# tracked_rcnn_x101.py with a ResNet-50.
+_base_ = './tracked_rcnn_x101.py'
 model = dict(
     detector=dict(
         backbone=dict(

@@ -1,0 +1,8 @@
+"""MT-based AmodalTrack: VATrack without visible masks, on SAIL-VOS-cut.
+
+train   python tools/train.py configs/amodaltrack_mt_sailvos-cut.py
+test    python tools/test.py configs/amodaltrack_mt_sailvos-cut.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_mt_sailvos-cut.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(visible=None))))
+train_dataloader = dict(dataset=dict(mask_kinds=('amodal',)))

@@ -1,0 +1,10 @@
+"""MT-based AmodalTrack: VATrack without visible masks.
+
+Trained on SAIL-VOS-cut, tested on the uncut SAIL-VOS videos.
+
+train   python tools/train.py configs/amodaltrack_mt_sailvos.py
+test    python tools/test.py configs/amodaltrack_mt_sailvos.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_mt_sailvos.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(visible=None))))
+train_dataloader = dict(dataset=dict(mask_kinds=('amodal',)))

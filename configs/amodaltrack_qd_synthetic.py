@@ -1,0 +1,11 @@
+"""QD-based AmodalTrack: VATrack without visible masks.
+
+At CPU size, from scratch on the synthetic videos, 256x160.
+
+data    python tools/make_synthetic.py --out data/synthetic
+train   python tools/train.py configs/amodaltrack_qd_synthetic.py
+test    python tools/test.py configs/amodaltrack_qd_synthetic.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_qd_synthetic.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(visible=None))))
+train_dataloader = dict(dataset=dict(mask_kinds=('amodal',)))

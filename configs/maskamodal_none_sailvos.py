@@ -1,0 +1,10 @@
+"""MaskAmodal: amodal masks in single images.
+
+Trained on SAIL-VOS-cut, tested on the uncut SAIL-VOS videos.
+
+train   python tools/train.py configs/maskamodal_none_sailvos.py
+test    python tools/test.py configs/maskamodal_none_sailvos.py CHECKPOINT --eval AP
+"""
+_base_ = './maskjoint_none_sailvos.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(visible=None))))
+train_dataloader = dict(dataset=dict(mask_kinds=('amodal',)))

@@ -1,0 +1,8 @@
+"""QDTrack: VATrack for visible masks and boxes only, on SAIL-VOS-cut.
+
+train   python tools/train.py configs/qdtrack_qd_sailvos-cut.py
+test    python tools/test.py configs/qdtrack_qd_sailvos-cut.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_qd_sailvos-cut.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(amodal=None))))
+train_dataloader = dict(dataset=dict(box_kinds=('visible',), mask_kinds=('visible',)))

@@ -1,0 +1,10 @@
+"""QDTrack: VATrack for visible masks and boxes only.
+
+Trained on SAIL-VOS-cut, tested on the uncut SAIL-VOS videos.
+
+train   python tools/train.py configs/qdtrack_qd_sailvos.py
+test    python tools/test.py configs/qdtrack_qd_sailvos.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_qd_sailvos.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(amodal=None))))
+train_dataloader = dict(dataset=dict(box_kinds=('visible',), mask_kinds=('visible',)))

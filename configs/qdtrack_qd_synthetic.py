@@ -1,0 +1,11 @@
+"""QDTrack: VATrack for visible masks and boxes only.
+
+At CPU size, from scratch on the synthetic videos, 256x160.
+
+data    python tools/make_synthetic.py --out data/synthetic
+train   python tools/train.py configs/qdtrack_qd_synthetic.py
+test    python tools/test.py configs/qdtrack_qd_synthetic.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_qd_synthetic.py'
+model = dict(detector=dict(roi_head=dict(mask_heads=dict(amodal=None))))
+train_dataloader = dict(dataset=dict(box_kinds=('visible',), mask_kinds=('visible',)))

@@ -1,0 +1,12 @@
+"""QD-based VATrack with a second box head, for visible boxes.
+
+Trained on SAIL-VOS-cut, tested on the uncut SAIL-VOS videos.
+
+train   python tools/train.py configs/vatrack-2box_qd_sailvos.py
+test    python tools/test.py configs/vatrack-2box_qd_sailvos.py CHECKPOINT --eval AP vAP
+"""
+_base_ = './vatrack_qd_sailvos.py'
+model = dict(
+    detector=dict(
+        roi_head=dict(visible_bbox_head=_base_.model.detector.roi_head.bbox_head)))
+train_dataloader = dict(dataset=dict(box_kinds=('amodal', 'visible')))

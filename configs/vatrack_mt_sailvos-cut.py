@@ -1,0 +1,10 @@
+"""MT-based VATrack on SAIL-VOS-cut, X101-64x4d, 1280x800, 12 epochs, batch 4.
+
+train   python tools/train.py configs/vatrack_mt_sailvos-cut.py
+test    python tools/test.py configs/vatrack_mt_sailvos-cut.py CHECKPOINT --eval AP vAP
+"""
+_base_ = [
+    '_base_/models/tracked_rcnn_x101.py', '_base_/association/mt.py',
+    '_base_/datasets/sailvos-cut.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
+]
+model = dict(track_head=_base_.track_head, tracker=_base_.tracker)

@@ -1,0 +1,10 @@
+"""MT-based VATrack trained on SAIL-VOS-cut, tested on the uncut SAIL-VOS videos.
+
+train   python tools/train.py configs/vatrack_mt_sailvos.py
+test    python tools/test.py configs/vatrack_mt_sailvos.py CHECKPOINT --eval AP vAP
+"""
+_base_ = [
+    '_base_/models/tracked_rcnn_x101.py', '_base_/association/mt.py',
+    '_base_/datasets/sailvos.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
+]
+model = dict(track_head=_base_.track_head, tracker=_base_.tracker)

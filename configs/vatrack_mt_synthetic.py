@@ -1,0 +1,11 @@
+"""MT-based VATrack at CPU size, from scratch on the synthetic videos, 256x160.
+
+data    python tools/make_synthetic.py --out data/synthetic
+train   python tools/train.py configs/vatrack_mt_synthetic.py
+test    python tools/test.py configs/vatrack_mt_synthetic.py CHECKPOINT --eval AP vAP
+"""
+_base_ = [
+    '_base_/models/tracked_rcnn_r18.py', '_base_/association/mt_small.py',
+    '_base_/datasets/synthetic.py', '_base_/schedules/adamw_3e.py', '_base_/runtime.py'
+]
+model = dict(track_head=_base_.track_head, tracker=_base_.tracker)
