@@ -23,6 +23,7 @@ ALLOWED = {
     'track': {'registry'},
     'evaluation': {'structures', 'registry'},
     'visualization': {'structures', 'evaluation'},
+    'results': {'structures'},
     'engine': {'structures', 'registry'},
 }
 ALLOWED['apis'] = set(ALLOWED)  # the roof: may use everything, and nothing but tools uses it

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from vatrack.results import COLUMNS, summarise
+
+NAMES = ('', '50', '50_P', '50_H', '50_L', '50_M', '50_S')
+
+
+def metrics(start: float, level: str = 'video', kind: str = 'amodal') -> dict[str, float]:
+    ap = 'vAP' if level == 'video' else 'AP'
+    return {f'{kind}/{level}/{ap}{name}': start + k / 100 for k, name in enumerate(NAMES)}
+
+
+def test_one_run_has_no_spread():
+    (summary,) = summarise([metrics(0.1)])
+    assert (summary.level, summary.kind, summary.spread) == ('video', 'amodal', None)
+    assert list(summary.mean) == list(COLUMNS)
+    assert summary.mean['AP'] == 10 and summary.mean['S'] == 16
+
+
+def test_spread_is_the_sample_standard_deviation():
+    (summary,) = summarise([metrics(value) for value in (0.1, 0.2, 0.6)])
+    assert summary.mean['AP'] == 30
+    # Deviations -20, -10 and 30: sqrt((400 + 100 + 900) / 2).
+    assert summary.spread['AP'] == pytest.approx(26.458)
+    assert summary.mean['H'] == 33 and summary.spread['H'] == pytest.approx(26.458)
+
+
+def test_levels_and_kinds_come_in_the_order_of_the_paper():
+    run = {**metrics(0, 'video', 'visible'), **metrics(0, 'image', 'visible'), **metrics(0),
+           **metrics(0, 'image')}
+    assert [(each.level, each.kind) for each in summarise([run])] == [
+        ('image', 'amodal'), ('image', 'visible'), ('video', 'amodal'), ('video', 'visible')]
+
+
+def test_where_there_is_no_truth_there_is_no_number():
+    (summary,) = summarise([{**metrics(0.1), 'amodal/video/vAP50_L': -1.0}] * 2)
+    assert summary.mean['L'] is None and summary.spread['L'] is None
+    assert summary.mean['M'] == 15
+
+
+def test_a_kind_that_only_some_runs_have_is_left_out():
+    assert [each.kind for each in summarise([
+        {**metrics(0), **metrics(0, kind='visible')}, metrics(0)])] == ['amodal']
+
+
+def test_columns_that_a_protocol_lacks_are_left_out():
+    values = {f'amodal/video/vAP{name}': 0.5 for name in ('', '50', '_L', '_M', '_S')}
+    (summary,) = summarise([values], strata_at_50=False)
+    assert list(summary.mean) == ['AP', '50', 'L', 'M', 'S']

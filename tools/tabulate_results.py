@@ -1,0 +1,37 @@
+"""Make docs/results.md from the rows of docs/results.jsonl.
+
+Examples:
+    python tools/tabulate_results.py
+    python tools/tabulate_results.py --results my.jsonl     # makes my.md
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from vatrack.results import ResultRowError, read_rows, save_results
+
+RESULTS = Path(__file__).resolve().parents[1] / 'docs' / 'results.jsonl'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the page; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--results', default=str(RESULTS), metavar='FILE',
+                        help='default: docs/results.jsonl; the page is written beside it')
+    args = parser.parse_args(argv)
+    try:
+        print(save_results(args.results, read_rows(args.results)))
+    except ResultRowError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
