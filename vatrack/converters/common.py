@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from vatrack.structures import MASK_KINDS, AnnotationError, Instance
 from vatrack.structures import rle as rle_ops
 from vatrack.structures.annotation_entry import occlusion_rate, read_rle, to_xywh
+from vatrack.structures.results import replace_when_done
 from vatrack.structures.rle import RLE
 
 Job = TypeVar('Job')
@@ -63,18 +63,13 @@ class AnnotationWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._parts = [open(self._part(name), 'w+', encoding='utf-8')  # noqa: SIM115
                        for name in ('annotations', 'images')]
-        categories = [{'id': id_, 'name': name} for id_, name in self._categories.items()]
-        self._parts[0].write(f'{{"categories": {json.dumps(categories)},\n"annotations": [')
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        annotations, images = self._parts
         try:
             if kind is None:
-                self._finish(annotations, images)
-                annotations.close()
-                os.replace(annotations.name, self.path)
+                self._finish()
         finally:
             for part in self._parts:
                 part.close()
@@ -152,15 +147,23 @@ class AnnotationWriter:
         except AnnotationError as error:
             raise AnnotationError(f'{where}: {error}') from None
 
-    def _finish(self, annotations: IO[str], images: IO[str]) -> None:
+    def _finish(self) -> None:
+        """Put the file together; annotations come last, so that readers need one pass."""
         empty = [video['name'] for video in self._videos if not video['num_frames']]
         if empty:
             raise AnnotationError(f'{self.path}: videos without a frame: {empty[:5]}; leave them '
                                   'out')
-        annotations.write('],\n"images": [')
-        images.seek(0)
-        shutil.copyfileobj(images, annotations)
-        annotations.write(f'],\n"videos": {json.dumps(self._videos)}}}\n')
+        categories = [{'id': id_, 'name': name} for id_, name in self._categories.items()]
+        annotations, images = self._parts
+        with replace_when_done(self.path) as file:
+            file.write(f'{{"categories": {json.dumps(categories)},\n'
+                       f'"videos": {json.dumps(self._videos)}')
+            for name, part in (('images', images), ('annotations', annotations)):
+                file.write(f',\n"{name}": [')
+                part.seek(0)
+                shutil.copyfileobj(part, file)
+                file.write(']')
+            file.write('}\n')
 
     def _part(self, name: str) -> Path:
         return self.path.with_name(f'{self.path.name}.{name}.part')

@@ -84,22 +84,30 @@ def parse_annotations(raw: dict[str, Any], path: str | Path,
     """
     parser = AnnotationParser(path, report)
     for name in LISTS:
-        for index, entry in enumerate(raw[name]):
-            parser.read(name, index, entry)
-        parser.complete(name)
+        parser.read_all(name, raw[name])
     return parser.result()
 
 
 def parse_stream(stream: JsonStream, parser: AnnotationParser) -> None:
-    """Feed a file to a parser entry by entry, without ever holding its JSON.
+    """Feed a file to a parser without ever holding its annotations.
 
-    The lists may stand in any order: a file in which annotations come before
-    what they refer to is read several times.
+    The lists may stand in any order, but a file in which annotations come
+    before what they refer to is read twice.
     """
-    wanted = list(LISTS)
-    while wanted:
-        _parse_in_order(stream, parser, wanted)
-        _require_lists(stream)
+    heads: dict[str, list[Any]] = {name: [] for name in LISTS[:-1]}
+    count = 0
+    for key, entry in stream:
+        if key in heads:
+            heads[key].append(entry)
+        elif key == 'annotations' and stream.lists.issuperset(LISTS):
+            if not count:
+                _parse_heads(heads, parser)
+            parser.read(key, count, entry)
+            count += 1
+    _require_lists(stream)
+    if not count:
+        _parse_heads(heads, parser)
+        parser.read_all('annotations', (entry for key, entry in stream if key == 'annotations'))
 
 
 def refuse(message: str) -> None:
@@ -132,25 +140,10 @@ def resolve_image(root: str | Path, file_name: str, video: str | None = None) ->
         f'suffix of {", ".join(IMAGE_SUFFIXES)}; check the image folder, or extract the frames')
 
 
-def _parse_in_order(stream: JsonStream, parser: AnnotationParser, wanted: list[str]) -> None:
-    """One pass over a file; takes from ``wanted`` the lists that it could read."""
-    passed_by, current, index, ready = set(), None, 0, False
-
-    def take_complete(ended: list[str]) -> None:
-        while wanted and wanted[0] in ended and wanted[0] not in passed_by:
-            parser.complete(wanted.pop(0))
-
-    for key, entry in stream:
-        if key != current:
-            take_complete(stream.keys[:-1])
-            current, index = key, 0
-            ready = key in stream.lists and key in wanted[:1]
-            if not ready:
-                passed_by.add(key)
-        if ready:
-            parser.read(key, index, entry)
-            index += 1
-    take_complete(stream.keys)
+def _parse_heads(heads: dict[str, list[Any]], parser: AnnotationParser) -> None:
+    for name, entries in heads.items():
+        parser.read_all(name, entries)
+        entries.clear()
 
 
 def _require_lists(stream: JsonStream) -> None:

@@ -1,7 +1,7 @@
 """Entries of an annotation file -> dataclasses, with everything about them checked."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,20 +56,24 @@ class AnnotationParser:
             label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
             self.report(f'{self.path}: {name}[{index}]{label}: {error}')
 
-    def complete(self, name: str) -> None:
-        """Tell that the list ``name`` has no more entries; puts frames in order after images."""
-        if name != 'images':
-            return
+    def read_all(self, name: str, entries: Iterable[Any]) -> None:
+        """Read the whole list ``name``; after images, frames are complete and in order."""
+        for index, entry in enumerate(entries):
+            self.read(name, index, entry)
+        if name == 'images':
+            self._order_frames()
+
+    def result(self) -> AnnotationFile:
+        """All that was read."""
+        return AnnotationFile(str(self.path), self.categories, list(self.videos.values()))
+
+    def _order_frames(self) -> None:
         for video in self.videos.values():
             video.frames.sort(key=lambda frame: frame.frame_id)
             if not video.frames:
                 index = self._video_indices[video.id]
                 self.report(f"{self.path}: videos[{index}] (id {video.id}): has no frame: no entry "
                             "of 'images' has this 'video_id'; add its images or remove the video")
-
-    def result(self) -> AnnotationFile:
-        """All that was read."""
-        return AnnotationFile(str(self.path), self.categories, list(self.videos.values()))
 
     def _category(self, entry: Entry) -> None:
         category_id = _new_id(entry, self.categories)
