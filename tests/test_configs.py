@@ -1,8 +1,8 @@
-"""Every config: it loads, its model has the size it should have, and it takes a step.
+"""Every config: it says what its name says, its model has its size, and it takes a step.
 
-Steps are taken on frames of 96x64 with few regions. Models from ``_base_/models/tracked_rcnn_x101``
-take theirs with a ResNeXt of 50 layers in 4 groups in place of 101 in 64, which would take minutes;
-all else is as the config says. The full models are built without memory, on the meta device.
+``tests/config_names.py`` turns the name of a config into what is to be expected of it. Steps are
+taken on frames of 96x64 with few regions and narrow layers; a ResNeXt has 50 layers in 4 groups in
+place of 101 in 64. The models are built in full too, without memory, on the meta device.
 """
 from __future__ import annotations
 
@@ -10,82 +10,185 @@ from pathlib import Path
 
 import pytest
 import torch
+from config_names import CONFIGS, Expected, difference, expected, variant_of
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from scripts import REPO
 from tiny_run import data_options
 
 from vatrack.apis import load_config, parse_options
-from vatrack.apis.config import build_runner, dicts_of
+from vatrack.apis.config import build_runner, check_association, dicts_of
 from vatrack.apis.weights import drop_pretrained
 from vatrack.registry import MODELS
-from vatrack.structures import masks_field
+from vatrack.structures import bboxes_field, masks_field
 
-CONFIGS = sorted(path for path in (REPO / 'configs').rglob('*.py') if '_base_' not in path.parts)
 CLASSES = ('fish', 'turtle', 'jellyfish', 'starfish', 'leaf')
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+@pytest.fixture(scope='module', params=CONFIGS, ids=lambda path: path.stem)
 def path(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_there_are_configs():
-    assert {'vatrack_qd_synthetic', 'vatrack_qd_sailvos', 'vatrack_qd_sailvos-cut'} <= {
-        path.stem for path in CONFIGS}
+@pytest.fixture(scope='module')
+def config(path: Path) -> Config:
+    """Read only."""
+    return load_config(path)
 
 
-def test_the_docstring_says_how_to_train_and_test(path):
+@pytest.fixture(scope='module')
+def named(path: Path) -> Expected:
+    return expected(path)
+
+
+def test_every_system_is_there_on_every_dataset():
+    names = {path.stem for path in CONFIGS if path.parent.name == 'configs'}
+    systems = {'vatrack_qd', 'vatrack_mt', 'vatrack-2box_qd', 'amodaltrack_qd', 'amodaltrack_mt',
+               'qdtrack_qd', 'masktrack-rcnn_mt', 'maskamodal_none', 'maskjoint_none'}
+    assert {f'{system}_{dataset}' for system in systems
+            for dataset in ('sailvos-cut', 'sailvos', 'synthetic')} == names - {
+                'vatrack_qd_fishbowl'}
+
+
+def test_the_docstring_says_how_to_train_and_test(path, named):
     text = path.read_text()
     assert text.startswith('"""')
     if path.parent.name == 'configs':
         assert f'python tools/train.py configs/{path.name}' in text
-        assert 'python tools/test.py' in text
+        assert (f'python tools/test.py configs/{path.name} CHECKPOINT --eval '
+                f'{" ".join(named.metrics)}\n') in text
 
 
-def test_test_data_and_truth_are_one_file(path):
+def test_the_model_is_the_system_of_the_name(config, named):
+    roi_head = config.model.detector.roi_head
+    heads = {kind for kind, head in roi_head.mask_heads.items() if head is not None}
+    assert heads == set(named.mask_kinds)
+    assert config.model.tracker.type == named.tracker
+    assert config.model.get('track_head', {}).get('type') == named.track_head
+    second = roi_head.get('visible_bbox_head')
+    assert second == (roi_head.bbox_head if named.box_kinds == ('amodal', 'visible') else None)
+
+
+def test_training_data_are_those_of_the_system(config, named):
+    dataset = config.train_dataloader.dataset
+    assert set(dataset.mask_kinds) == set(named.mask_kinds)
+    assert tuple(dataset.box_kinds) == named.box_kinds
+    if named.track_head is None:
+        assert dataset.clip_sampler is None
+    else:
+        assert dataset.clip_sampler == dict(type='KeyReferenceSampler', scope=3, num_refs=1)
+
+
+def test_test_data_and_truth_are_one_file(config, named):
     """Data are named in several places of a config; they must not come apart."""
-    config = load_config(path)
-    for name in ('val', 'test'):
-        dataset = config[f'{name}_dataloader'].dataset
-        truth = Path(config[f'{name}_evaluator'].ann_file)
-        assert Path(dataset.data_root, dataset.ann_file) == truth
+    for name, file in (('val', named.val_file), ('test', named.test_file)):
+        dataset, evaluator = config[f'{name}_dataloader'].dataset, config[f'{name}_evaluator']
+        truth = Path(dataset.data_root, dataset.ann_file)
+        assert truth == Path(evaluator.ann_file) == Path('data', file)
         assert dataset.test_mode and config[f'{name}_dataloader'].sampler.type == 'VideoSampler'
+        assert evaluator.metric == named.metrics and evaluator.protocol == named.protocol
+        check_association(config, name)
+    train = config.train_dataloader.dataset
+    assert Path(train.data_root, train.ann_file) == Path('data', named.train_file)
 
 
-def test_numbers_of_classes_agree(path):
-    config = load_config(path)
+def test_numbers_of_classes_agree(config, named):
     classes = [config[f'{name}_dataloader'].dataset.metainfo.classes
                for name in ('train', 'val', 'test')]
     assert classes[0] == classes[1] == classes[2]
-    heads = {key: node.num_classes for key, node in dicts_of(config.model, 'model')
-             if 'num_classes' in node}
-    assert len(heads) == 3 and set(heads.values()) == {len(classes[0])}
+    heads = [node.num_classes for _, node in dicts_of(config.model, 'model')
+             if 'num_classes' in node]
+    assert heads == [len(classes[0])] * (len(named.box_kinds) + len(named.mask_kinds))
 
 
-def test_class_weights_have_one_entry_per_class_and_background():
-    config = load_config(REPO / 'configs/vatrack/qd_sailvos-cut_released-code.py')
-    head = config.model.detector.roi_head.bbox_head
-    assert len(head.loss_cls.class_weight) == head.num_classes + 1
+def test_frames_have_the_resolution_of_the_name(config, named):
+    pipelines = [(config.train_dataloader, 2), (config.val_dataloader, 1),
+                 (config.test_dataloader, 1)]
+    for loader, index in pipelines:
+        resize = loader.dataset.pipeline[0].transforms[index]
+        assert resize.type == 'Resize' and resize.keep_ratio
+        assert tuple(resize.scale) == named.scale
 
 
-@pytest.fixture
-def full_model(path: Path) -> torch.nn.Module:
-    config = load_config(path)
+#: VATrack's code for QD; mmtracking for MT.
+TRACKERS = {
+    'QDTracker': dict(
+        init_score_thr=.01, obj_score_thr=.01, match_score_thr=.5, memo_tracklet_frames=32,
+        memo_backdrop_frames=1, memo_momentum=.8, nms_conf_thr=.5, nms_backdrop_iou_thr=.3,
+        nms_class_iou_thr=.7, with_cats=True, match_metric='bisoftmax'),
+    'MTTracker': dict(init_score_thr=0., score_weight=1., iou_weight=2., label_weight=10.,
+                      memo_frames=20),
+    'NoAssociation': {},
+}
+
+
+def test_recipe_of_the_paper(config, named):
+    if config.model.detector.backbone.get('depth') == 18:
+        assert config.train_cfg.max_epochs <= 40
+        return
+    assert config.model.tracker == TRACKERS[named.tracker] | {'type': named.tracker}
+    found = config.model.detector.test_cfg.rcnn
+    assert (found.score_thr, found.nms.iou_threshold, found.max_per_img) == (.01, .5, 100)
+    optimizer, (warm_up, steps) = config.optim_wrapper.optimizer, config.param_scheduler
+    assert optimizer == dict(type='SGD', lr=.0025, momentum=.9, weight_decay=1e-4)
+    assert warm_up.start_factor == 1 / warm_up.end and warm_up.end in (2000, 6000)
+    assert (steps.milestones, steps.gamma, config.train_cfg.max_epochs) == ([8, 11], .1, 12)
+    assert config.train_dataloader.batch_size == 4
+
+
+def test_full_model_has_its_size(config, named):
     with DefaultScope.overwrite_default_scope('vatrack'), torch.device('meta'):
-        return MODELS.build(config.model)
-
-
-def test_full_model_is_built(path, full_model):
-    assert full_model.detector.roi_head.mask_kinds == ('visible', 'amodal')
-    parameters = sum(parameter.numel() for parameter in full_model.parameters())
-    if load_config(path).model.detector.backbone.type == 'ResNeXt':
-        assert parameters == 120_091_896  # as the public code of VATrack
-    elif load_config(path).model.detector.backbone.depth == 18:
+        model = MODELS.build(config.model)
+    assert set(model.detector.roi_head.mask_kinds) == set(named.mask_kinds)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if config.model.detector.backbone.type == 'ResNeXt':
+        assert parameters == named.parameters
+    elif config.model.detector.backbone.depth == 18:
         assert parameters < 10e6
 
 
+@pytest.mark.parametrize(('name', 'parameters'), [
+    ('qdtrack_qd', 117_463_008), ('amodaltrack_qd', 117_463_008), ('vatrack_qd', 120_091_896),
+    ('vatrack-2box_qd', 134_111_601)])
+def test_sizes_are_those_of_the_public_code(name, parameters):
+    """Sums of parts elsewhere, here the numbers of the released models."""
+    assert expected(REPO / 'configs' / f'{name}_sailvos-cut.py').parameters == parameters
+
+
+@pytest.mark.parametrize(('left_out', 'kinds'), [
+    (['amodal'], ('visible',)), (['visible'], ('amodal',)), ([], ('visible', 'amodal'))])
+def test_mask_heads_are_left_out_by_option(left_out, kinds):
+    options = [f'model.detector.roi_head.mask_heads.{kind}=None' for kind in left_out]
+    config = load_config(CONFIGS[0].with_name('vatrack_qd_synthetic.py'), parse_options(options))
+    with DefaultScope.overwrite_default_scope('vatrack'), torch.device('meta'):
+        assert MODELS.build(config.model).detector.roi_head.mask_kinds == kinds
+
+
+def test_some_mask_head_must_stay():
+    config = load_config(CONFIGS[0].with_name('maskamodal_none_synthetic.py'), parse_options(
+        ['model.detector.roi_head.mask_heads.amodal=None']))
+    with (DefaultScope.overwrite_default_scope('vatrack'),
+          pytest.raises(ValueError, match=r'mask_heads must name one or more of .* got \[\]')):
+        MODELS.build(config.model)
+
+
+VARIANTS = [path for path in CONFIGS if variant_of(path)[0]]
+
+
+def test_there_are_variants():
+    """Of VATrack on SAIL-VOS-cut and on synthetic data, and of each system on uncut videos."""
+    assert len(VARIANTS) == 10 + 3 + 9
+
+
+@pytest.mark.parametrize('path', VARIANTS, ids=lambda path: path.stem)
+def test_a_variant_differs_only_in_what_it_names(path):
+    base, changes = variant_of(path)
+    assert difference(load_config(REPO / 'configs' / base), load_config(path)) == changes
+
+
 def small(path: Path, root: Path, work_dir: Path) -> Config:
+    config = load_config(path)
+    model = config.model
     options = [
         *data_options(root),
         *(f'{name}_dataloader.dataset.metainfo.classes={CLASSES}'
@@ -96,7 +199,12 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         'model.detector.train_cfg.rpn_proposal.max_per_img=20',
         'model.detector.train_cfg.rcnn.sampler.num=16',
         'model.detector.test_cfg.rpn.max_per_img=10',
-        'model.track_head.train_cfg.sampler.num=16']
+        'model.detector.test_cfg.rcnn.max_per_img=5',
+        *(f'model.detector.roi_head.{head}.fc_out_channels=32'
+          for head in ('bbox_head', 'visible_bbox_head') if model.detector.roi_head.get(head))]
+    if 'track_head' in model:
+        options += ['model.track_head.train_cfg.sampler.num=16',
+                    'model.track_head.embed_head.fc_out_channels=32']
     config = load_config(path, parse_options(options))
     if config.model.detector.backbone.type == 'ResNeXt':
         config.model.detector.backbone.update(depth=50, groups=4)
@@ -105,7 +213,8 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
     return config
 
 
-def test_one_step_of_training_and_of_testing(path, tiny_data, tmp_path):
+def test_one_step_of_training_and_of_testing(path, named, tiny_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Config, 'pretty_text', '')  # for logs; takes longer than both steps
     runner = build_runner(small(path, tiny_data, tmp_path))
     runner.train_loop, runner.test_loop  # noqa: B018  (built when asked for)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -115,8 +224,7 @@ def test_one_step_of_training_and_of_testing(path, tiny_data, tmp_path):
     model.train()
     losses = model.train_step(next(iter(runner.train_dataloader)), runner.optim_wrapper)
 
-    assert {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_visible_mask',
-            'loss_amodal_mask', 'loss_track', 'loss_track_aux'} <= losses.keys()
+    assert {name for name in losses if 'loss_' in name} == named.losses
     assert all(torch.isfinite(value).all() for value in losses.values())
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
@@ -124,6 +232,6 @@ def test_one_step_of_training_and_of_testing(path, tiny_data, tmp_path):
     with torch.no_grad():
         (clip,) = model.test_step(next(iter(runner.test_dataloader)))
     (frame,) = clip.video_data_samples
-    found = frame.pred_track_instances
-    assert {'bboxes', 'scores', 'labels', 'instances_id', masks_field('visible'),
-            masks_field('amodal')} <= set(found.keys())
+    assert set(frame.pred_track_instances.keys()) == {
+        'bboxes', 'scores', 'labels', 'instances_id', *map(masks_field, named.mask_kinds),
+        *map(bboxes_field, named.box_kinds[1:])}

@@ -1,4 +1,4 @@
-"""QD-based VATrack with the class weights of its released code, which the paper does not mention."""
+"""QD-based VATrack with the class weights of its released code; the paper mentions none."""
 _base_ = '../vatrack_qd_sailvos-cut.py'
 class_weight = [
     0.1,  # person

@@ -1,6 +1,6 @@
 """QD-based VATrack from the weights of a COCO Mask R-CNN; the paper says ImageNet.
 
-COCO's mask head fills the visible one, as in the released code. To start the amodal one from it too:
+COCO's mask head fills the visible one, as in the released code. To start the amodal one too:
   python tools/convert_checkpoint.py COCO.pth coco_both.pth --from coco --copy-amodal
 and train with --cfg-options model.detector.init_cfg=None load_from=coco_both.pth
 """

@@ -7,12 +7,15 @@ import torch
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
-from tiny_model import build, config, loss, objects, training_batch
+from tiny_model import SYSTEMS, build, config, loss, objects, training_batch
 
 BOXES = [[8, 8, 40, 40], [50, 10, 80, 50], [20, 30, 60, 60]]
 MOVED = [[12, 8, 44, 40], [50, 14, 80, 54], [24, 30, 64, 60]]
-VATRACK_LOSSES = {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_visible_mask',
-                  'loss_amodal_mask', 'loss_track', 'loss_track_aux'}
+IMAGE_LOSSES = {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_visible_mask',
+                'loss_amodal_mask'}
+LOSSES = {'qd': IMAGE_LOSSES | {'loss_track', 'loss_track_aux'},
+          'mt': IMAGE_LOSSES | {'loss_track'}}
+LOSSES['two boxes'] = LOSSES['qd'] | {'loss_visible_cls', 'loss_visible_bbox'}
 
 
 @pytest.fixture(scope='module')
@@ -20,10 +23,21 @@ def model():
     return build()
 
 
+@pytest.fixture(scope='module', params=SYSTEMS)
+def system(request):
+    """Name and model of each system."""
+    return request.param, build(config(**SYSTEMS[request.param]))
+
+
 @pytest.fixture
 def batch() -> dict:
-    return training_batch((objects(BOXES), objects(MOVED, masks=False)),
-                          (objects(BOXES[:1]), objects(MOVED[:2], masks=False)))
+    return training_batch((things(BOXES), things(MOVED, masks=False)),
+                          (things(BOXES[:1]), things(MOVED[:2], masks=False)))
+
+
+def things(*args, **changes):
+    """Ground truth for any system."""
+    return objects(*args, two_boxes=True, **changes)
 
 
 def assert_trainable(model, losses) -> None:
@@ -38,13 +52,14 @@ def has_gradient(module) -> bool:
     return any(p.grad is not None and p.grad.any() for p in module.parameters())
 
 
-def test_losses_reach_every_part(model, batch):
+def test_losses_reach_every_part(system, batch):
+    name, model = system
     losses = loss(model, batch)
-    assert set(losses) == VATRACK_LOSSES | {'acc'}
-    assert all(losses[name] > 0 for name in VATRACK_LOSSES)
+    assert set(losses) == LOSSES[name] | {'acc', *(['visible_acc'] if name == 'two boxes' else [])}
+    assert all(losses[name] > 0 for name in LOSSES[name])
     assert_trainable(model, losses)
     detector, track = model.detector, model.track_head
-    for part in (detector.backbone, detector.neck, detector.rpn_head, detector.roi_head.bbox_head,
+    for part in (detector.backbone, detector.neck, detector.rpn_head, *detector.roi_head.bbox_heads,
                  *detector.roi_head.mask_heads.values(), track.embed_head):
         assert has_gradient(part)
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
@@ -52,33 +67,36 @@ def test_losses_reach_every_part(model, batch):
     assert not any(value.requires_grad for value in model.last_losses.values())
 
 
-EMPTY = objects([])
+EMPTY = things([])
 DIFFICULT = {
-    'key frame without objects': (EMPTY, objects(BOXES)),
-    'reference frame without objects': (objects(BOXES), EMPTY),
+    'key frame without objects': (EMPTY, things(BOXES)),
+    'reference frame without objects': (things(BOXES), EMPTY),
     'both without objects': (EMPTY, EMPTY),
-    'nothing in common': (objects(BOXES, ids=[0, 1, 2]), objects(MOVED, ids=[3, 4, 5])),
-    'one pixel': (objects([[5, 5, 6, 6]]), objects([[6, 5, 7, 6]])),
-    'whole frame': (objects([[0, 0, 96, 64]]), objects([[0, 0, 96, 64]])),
-    'same place': (objects([BOXES[0]] * 3), objects([BOXES[0]] * 3)),
+    'nothing in common': (things(BOXES, ids=[0, 1, 2]), things(MOVED, ids=[3, 4, 5])),
+    'one pixel': (things([[5, 5, 6, 6]]), things([[6, 5, 7, 6]])),
+    'whole frame': (things([[0, 0, 96, 64]]), things([[0, 0, 96, 64]])),
+    'same place': (things([BOXES[0]] * 3), things([BOXES[0]] * 3)),
 }
 
 
 @pytest.mark.parametrize('clip', DIFFICULT.values(), ids=DIFFICULT)
 @pytest.mark.parametrize('alone', [True, False])
-def test_difficult_clips(clip, alone, model):
-    normal = (objects(BOXES), objects(MOVED))
+def test_difficult_clips(clip, alone, system):
+    name, model = system
+    normal = (things(BOXES), things(MOVED))
     batch = training_batch(clip) if alone else training_batch(clip, normal)
     losses = loss(model, batch)
     assert_trainable(model, losses)
     if alone and clip[0] is EMPTY:
         assert losses['loss_visible_mask'] == losses['loss_amodal_mask'] == 0
-    if alone and not set(clip[0].instances_ids.tolist()) & set(clip[1].instances_ids.tolist()):
+    if alone and name != 'mt' and not (
+            set(clip[0].instances_ids.tolist()) & set(clip[1].instances_ids.tolist())):
         assert losses['loss_track'] == losses['loss_track_aux'] == 0
 
 
-@pytest.mark.parametrize('clip', [(objects(BOXES), objects(MOVED)), (EMPTY, EMPTY)])
-def test_no_proposals(clip, model, monkeypatch):
+@pytest.mark.parametrize('clip', [(things(BOXES), things(MOVED)), (EMPTY, EMPTY)])
+def test_no_proposals(clip, system, monkeypatch):
+    _, model = system
     rpn = model.detector.rpn_head
     none = InstanceData(bboxes=torch.zeros(0, 4), scores=torch.zeros(0),
                         labels=torch.zeros(0, dtype=torch.int64))
@@ -91,25 +109,32 @@ def test_no_proposals(clip, model, monkeypatch):
     assert_trainable(model, loss(model, training_batch(clip)))
 
 
-def test_inputs_stay_as_they_are(model, batch, monkeypatch):
-    """Mmdet's QDTrack zeroes the labels, and its heads rename the boxes of proposals."""
+def proposals_of_the_track_head(model, batch, monkeypatch) -> tuple[list[InstanceData], dict]:
+    """Proposals and samples after a training step."""
     proposals = []
     original = model.track_head.loss
 
     def spy(key_feats, ref_feats, key_proposals, ref_proposals, *args):
         losses = original(key_feats, ref_feats, key_proposals, ref_proposals, *args)
-        proposals.extend([*key_proposals, *ref_proposals])
+        proposals.extend([*key_proposals, *(ref_proposals or [])])
         return losses
     monkeypatch.setattr(model.track_head, 'loss', spy)
     data = model.data_preprocessor(copy.deepcopy(batch), training=True)
-    before = copy.deepcopy(data['data_samples'])
     model(**data, mode='loss')
+    return proposals, data
+
+
+def test_inputs_stay_as_they_are(system, batch, monkeypatch):
+    """Mmdet's QDTrack zeroes the labels, and its heads rename the boxes of proposals."""
+    name, model = system
+    proposals, data = proposals_of_the_track_head(model, batch, monkeypatch)
+    before = model.data_preprocessor(copy.deepcopy(batch), training=True)['data_samples']
     for clip, old in zip(data['data_samples'], before, strict=True):
         for frame, was in zip(clip.video_data_samples, old.video_data_samples, strict=True):
             assert set(frame.gt_instances.keys()) == set(was.gt_instances.keys())
-            for field in ('bboxes', 'labels', 'instances_ids'):
+            for field in ('bboxes', 'visible_bboxes', 'labels', 'instances_ids'):
                 assert torch.equal(frame.gt_instances[field], was.gt_instances[field])
-    assert len(proposals) == 4
+    assert len(proposals) == (2 if name == 'mt' else 4)
     assert all('bboxes' in p and 'priors' not in p and len(p) > 0 for p in proposals)
 
 
@@ -122,11 +147,12 @@ def test_region_proposals_know_one_class(model):
         assert zero[name] != other[name]
 
 
-def test_instance_id_zero_is_an_id(model):
-    losses = [loss(model, training_batch((objects(BOXES, ids=ids), objects(MOVED, ids=ids))))
+def test_instance_id_zero_is_an_id(system):
+    _, model = system
+    losses = [loss(model, training_batch((things(BOXES, ids=ids), things(MOVED, ids=ids))))
               for ids in ([0, 1, 2], [70, 1, 2])]
     assert losses[0]['loss_track'] == losses[1]['loss_track'] > 0
-    only = loss(model, training_batch((objects(BOXES[:1], ids=[0]), objects(MOVED[:1], ids=[0]))))
+    only = loss(model, training_batch((things(BOXES[:1], ids=[0]), things(MOVED[:1], ids=[0]))))
     assert only['loss_track'] > 0
 
 
@@ -164,13 +190,13 @@ def test_mask_losses_equal_mmdets(agnostic):
     head = model.detector.roi_head
     data = model.data_preprocessor(training_batch((objects(BOXES, labels=[5, 0, 3]),)),
                                    training=True)
-    keys = [clip[0] for clip in data['data_samples']]
+    truth = [clip[0].gt_instances for clip in data['data_samples']]
     feats = model.detector.extract_feat(data['inputs'][:, 0])
-    sampled = head.sample([InstanceData(bboxes=keys[0].gt_instances.bboxes + 2)], keys)
-    losses = head._mask_losses(feats, sampled, keys)
+    sampled = head.sample([InstanceData(bboxes=truth[0].bboxes + 2)], truth)
+    losses = head._mask_losses(feats, sampled, truth, head.mask_kinds)
     rois = bbox2roi([s.pos_priors for s in sampled])
     for kind, mask_head in head.mask_heads.items():
-        gt = InstanceData(masks=keys[0].gt_instances.masks.kind(kind))
+        gt = InstanceData(masks=truth[0].masks.kind(kind))
         expected = mask_head.loss_and_target(
             mask_head(head.mask_roi_extractor(feats, rois)), sampled, [gt],
             ConfigDict(mask_size=28))
@@ -203,16 +229,16 @@ def test_refused_kinds(kinds):
 
 
 def test_image_based_model_trains_without_reference():
-    model = build(config(tracks=False))
+    model = build(config(association='none'))
     losses = loss(model, training_batch((objects(BOXES),), (EMPTY,)))
-    assert set(losses) == VATRACK_LOSSES - {'loss_track', 'loss_track_aux'} | {'acc'}
+    assert set(losses) == IMAGE_LOSSES | {'acc'}
     assert_trainable(model, losses)
 
 
 def test_aux_loss_is_optional(batch):
     cfg = config()
     cfg.track_head.embed_head.loss_track_aux = None
-    assert set(loss(build(cfg), batch)) == VATRACK_LOSSES - {'loss_track_aux'} | {'acc'}
+    assert set(loss(build(cfg), batch)) == LOSSES['qd'] - {'loss_track_aux'} | {'acc'}
 
 
 def test_tracker_without_embeddings_is_refused():
@@ -222,24 +248,21 @@ def test_tracker_without_embeddings_is_refused():
         build(cfg)
 
 
-def test_half_precision_training(model, batch):
+def test_half_precision_training(system, batch):
+    name, model = system
     with torch.autocast('cpu', torch.bfloat16):
         losses = loss(model, batch)
     assert_trainable(model, losses)
     exact = loss(model, batch)
-    for name in ('loss_track', 'loss_track_aux', 'loss_amodal_mask', 'loss_cls'):
-        assert losses[name].dtype == torch.float32
-        assert losses[name].item() == pytest.approx(exact[name].item(), rel=.2, abs=.05)
+    for key in LOSSES[name] - {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_bbox'}:
+        assert losses[key].dtype == torch.float32
+        assert losses[key].item() == pytest.approx(exact[key].item(), rel=.2, abs=.05)
 
 
 def test_proposals_are_float32_under_autocast(model, batch, monkeypatch):
     """In bfloat16 they would lie on every eighth pixel at the right of a large frame."""
-    proposals = []
-    original = model.track_head.loss
-    monkeypatch.setattr(model.track_head, 'loss', lambda *args: proposals.extend(
-        args[2] + args[3]) or original(*args))
     with torch.autocast('cpu', torch.bfloat16):
-        loss(model, batch)
+        proposals, _ = proposals_of_the_track_head(model, batch, monkeypatch)
     assert len(proposals) == 4
     for bboxes in (p.bboxes for p in proposals):
         assert bboxes.dtype == torch.float32

@@ -7,17 +7,18 @@ import pytest
 import torch
 from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
-from tiny_model import CLASSES, HEIGHT, WIDTH, build, config, predict, video_batch
+from tiny_model import CLASSES, HEIGHT, SYSTEMS, WIDTH, build, config, predict, video_batch
 
+from vatrack.models.roi_head import mask_boxes
 from vatrack.structures import rle
 
 NONE = InstanceData(bboxes=torch.zeros(0, 4), scores=torch.zeros(0),
                     labels=torch.zeros(0, dtype=torch.int64))
 
 
-@pytest.fixture(scope='module')
-def model():
-    return build()
+@pytest.fixture(scope='module', params=SYSTEMS.values(), ids=SYSTEMS)
+def model(request):
+    return build(config(**request.param))
 
 
 def assert_same(one: InstanceData, other: InstanceData) -> None:
@@ -25,6 +26,9 @@ def assert_same(one: InstanceData, other: InstanceData) -> None:
     assert one.labels.tolist() == other.labels.tolist()
     torch.testing.assert_close(one.scores, other.scores, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(one.bboxes, other.bboxes, atol=1e-3, rtol=1e-4)
+    assert set(one.keys()) == set(other.keys())
+    if 'visible_bboxes' in one:
+        torch.testing.assert_close(one.visible_bboxes, other.visible_bboxes, atol=1e-3, rtol=1e-4)
     for field in ('visible_masks', 'amodal_masks'):
         pixels = [rle.decode(i[field], (HEIGHT, WIDTH)) for i in (one, other)]
         assert (pixels[0] != pixels[1]).mean() < 1e-3
@@ -50,12 +54,14 @@ def test_frames_of_one_clip_equal_clips_of_one_frame(model):
 
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=[
     pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')])])
-def test_fields(device):
-    for instances in predict(build().to(device), video_batch(range(3))):
+def test_fields(device, model):
+    boxes = model.detector.roi_head.bbox_heads
+    for instances in predict(copy.deepcopy(model).to(device), video_batch(range(3))):
         count = len(instances)
         assert count > 0
-        assert set(instances.keys()) == {'bboxes', 'scores', 'labels', 'instances_id',
-                                         'visible_masks', 'amodal_masks'}
+        assert set(instances.keys()) == {
+            'bboxes', 'scores', 'labels', 'instances_id', 'visible_masks', 'amodal_masks',
+            *(['visible_bboxes'] if len(boxes) == 2 else [])}
         assert instances.bboxes.shape == (count, 4)
         assert instances.bboxes.dtype == instances.scores.dtype == torch.float32
         assert instances.labels.dtype == instances.instances_id.dtype == torch.int64
@@ -69,9 +75,10 @@ def test_fields(device):
             assert all(m['size'] == [HEIGHT, WIDTH] and isinstance(m['counts'], str) for m in masks)
 
 
-def test_objects_keep_their_ids(model):
+@pytest.mark.parametrize('association', ['qd', 'mt'])
+def test_objects_keep_their_ids(association):
     """Frames 2k and 2k + 1 look the same."""
-    frames = predict(model, video_batch(range(6)))
+    frames = predict(build(config(association=association)), video_batch(range(6)))
     for t in range(0, 6, 2):
         places, again = (dict(zip(f.instances_id.tolist(), f.bboxes.tolist(), strict=True))
                          for f in frames[t:t + 2])
@@ -87,13 +94,15 @@ def test_results_are_in_original_pixels(scale, model):
     size = round(HEIGHT / scale[1]), round(WIDTH / scale[0])
     frames = predict(model, video_batch([0, 1], scale_factor=scale, ori_shape=size))
     for scaled, plain in zip(frames, predict(model, video_batch([0, 1])), strict=True):
-        torch.testing.assert_close(scaled.bboxes * torch.tensor(scale * 2), plain.bboxes)
-        assert (scaled.bboxes >= 0).all()
-        assert (scaled.bboxes <= torch.tensor([size[1], size[0]] * 2) + 1e-3).all()
-        for masks in (scaled.visible_masks, scaled.amodal_masks):
+        for kind in ('visible', 'amodal'):
+            masks, boxes, original = scaled[f'{kind}_masks'], *(
+                mask_boxes(kind, instances) for instances in (scaled, plain))
+            torch.testing.assert_close(boxes * torch.tensor(scale * 2), original)
+            assert (boxes >= 0).all()
+            assert (boxes <= torch.tensor([size[1], size[0]] * 2) + 1e-3).all()
             assert all(m['size'] == list(size) for m in masks)
             inside = rle.bboxes(masks)
-            allowed = scaled.bboxes.numpy() + np.array([-1, -1, 1, 1])
+            allowed = boxes.numpy() + np.array([-1, -1, 1, 1])
             some = rle.areas(masks) > 0
             assert some.any()
             assert (inside[some, :2] >= allowed[some, :2]).all()
@@ -109,8 +118,8 @@ def test_masks_equal_mmdets(model):
     data = model.data_preprocessor(copy.deepcopy(batch))
     with torch.no_grad():
         feats = model.detector.extract_feat(data['inputs'][:, 0])
-        boxes = tracked.bboxes * 2
         for kind, mask_head in head.mask_heads.items():
+            boxes = mask_boxes(kind, tracked) * 2
             logits = mask_head(head.mask_roi_extractor(feats, bbox2roi([boxes])))
             results = InstanceData(bboxes=boxes.clone(), labels=tracked.labels)
             expected, = mask_head.predict_by_feat([logits], [results], [meta], head.test_cfg,
@@ -166,18 +175,25 @@ def assert_empty(instances: InstanceData, kinds=('visible', 'amodal')) -> None:
     assert 'embeds' not in instances
 
 
-@pytest.mark.parametrize('tracks', [True, False])
-def test_nothing_detected(tracks):
-    cfg = config(tracks=tracks)
+ALL = SYSTEMS | {'none': dict(association='none')}
+
+
+@pytest.mark.parametrize('agnostic', [False, True])
+@pytest.mark.parametrize('system', ALL.values(), ids=ALL)
+def test_nothing_detected(system, agnostic):
+    cfg = config(**system)
     cfg.detector.test_cfg.rcnn.score_thr = 1.1
+    for head in ('bbox_head', 'visible_bbox_head'):
+        if cfg.detector.roi_head[head] is not None:
+            cfg.detector.roi_head[head].reg_class_agnostic = agnostic
     for instances in predict(build(cfg), video_batch(range(3))):
         assert_empty(instances)
 
 
 @pytest.mark.parametrize('empty', [[0], [1], [0, 1, 2]])
-@pytest.mark.parametrize('tracks', [True, False])
-def test_nothing_proposed(tracks, empty, monkeypatch):
-    model = build(config(tracks=tracks))
+@pytest.mark.parametrize('system', ALL.values(), ids=ALL)
+def test_nothing_proposed(system, empty, monkeypatch):
+    model = build(config(**system))
     rpn = model.detector.rpn_head
     original = rpn.predict
 
@@ -231,7 +247,7 @@ def test_class_agnostic_mask_heads():
 
 
 def test_without_association():
-    model = build(config(tracks=False))
+    model = build(config(association='none'))
     assert not model.with_track_head
     frames = predict(model, video_batch(range(3)))
     ids = torch.cat([f.instances_id for f in frames])

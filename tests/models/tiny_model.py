@@ -18,6 +18,8 @@ from vatrack.structures import rle
 from vatrack.structures.masks import MasksByKind
 
 HEIGHT, WIDTH, CLASSES = 64, 96, 6
+#: Arguments of :func:`config`.
+SYSTEMS = {'qd': {}, 'mt': dict(association='mt'), 'two boxes': dict(two_boxes=True)}
 _CHANNELS = 16
 _STRIDES = [4, 8, 16, 32]
 
@@ -42,7 +44,14 @@ def mask_head(**changes: Any) -> dict:
                 conv_out_channels=_CHANNELS, loss_mask=loss) | changes
 
 
-def _detector(kinds: Sequence[str]) -> dict:
+def _bbox_head() -> dict:
+    return dict(type='Shared2FCBBoxHead', in_channels=_CHANNELS, fc_out_channels=32,
+                roi_feat_size=7, num_classes=CLASSES, bbox_coder=_coder([.1, .1, .2, .2]),
+                loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+                loss_bbox=dict(type='SmoothL1Loss', beta=1.0, loss_weight=1.0))
+
+
+def _detector(kinds: Sequence[str], two_boxes: bool) -> dict:
     return dict(
         type='MaskRCNN',
         backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8,
@@ -58,11 +67,8 @@ def _detector(kinds: Sequence[str]) -> dict:
         roi_head=dict(
             type='AmodalRoIHead',
             bbox_roi_extractor=_extractor(7),
-            bbox_head=dict(
-                type='Shared2FCBBoxHead', in_channels=_CHANNELS, fc_out_channels=32,
-                roi_feat_size=7, num_classes=CLASSES, bbox_coder=_coder([.1, .1, .2, .2]),
-                loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
-                loss_bbox=dict(type='SmoothL1Loss', beta=1.0, loss_weight=1.0)),
+            bbox_head=_bbox_head(),
+            visible_bbox_head=_bbox_head() if two_boxes else None,
             mask_roi_extractor=_extractor(14),
             mask_heads={kind: mask_head() for kind in kinds}),
         train_cfg=dict(
@@ -83,7 +89,7 @@ def _detector(kinds: Sequence[str]) -> dict:
                       mask_thr_binary=0.5)))
 
 
-def _track_head() -> dict:
+def _qd_head() -> dict:
     return dict(
         type='QDTrackHead',
         roi_extractor=_extractor(7),
@@ -102,15 +108,34 @@ def _track_head() -> dict:
                                           floor_fraction=0, num_bins=3))))
 
 
-def config(kinds: Sequence[str] = ('visible', 'amodal'), tracks: bool = True) -> ConfigDict:
-    """Config of VATrack at toy size, or of its image-based counterpart; may be changed."""
+def _mt_head() -> dict:
+    return dict(
+        type='MTTrackHead',
+        roi_extractor=_extractor(7),
+        embed_head=dict(type='MTEmbedHead', num_fcs=2, in_channels=_CHANNELS, fc_out_channels=32),
+        train_cfg=dict(
+            assigner=_assigner(.5, .5, .5, True),
+            sampler=dict(type='RandomSampler', num=24, pos_fraction=0.25, neg_pos_ub=-1,
+                         add_gt_as_proposals=True)))
+
+
+def config(kinds: Sequence[str] = ('visible', 'amodal'), association: str = 'qd',
+           two_boxes: bool = False) -> ConfigDict:
+    """Config of a system at toy size; may be changed.
+
+    Args:
+        kinds: Mask heads.
+        association: 'qd', 'mt' or 'none'.
+        two_boxes: With a box head for visible boxes.
+    """
     model = dict(
-        type='TrackedRCNN', detector=_detector(kinds),
+        type='TrackedRCNN', detector=_detector(kinds, two_boxes),
         data_preprocessor=dict(type='TrackDataPreprocessor', mean=[127.] * 3, std=[64.] * 3,
                                bgr_to_rgb=True, pad_size_divisor=32),
-        tracker=dict(type='QDTracker' if tracks else 'NoAssociation'))
-    if tracks:
-        model['track_head'] = _track_head()
+        tracker=dict(type={'qd': 'QDTracker', 'mt': 'MTTracker', 'none': 'NoAssociation'}[
+            association]))
+    if association != 'none':
+        model['track_head'] = _qd_head() if association == 'qd' else _mt_head()
     return ConfigDict(copy.deepcopy(model))
 
 
@@ -121,28 +146,40 @@ def build(model: ConfigDict | None = None, seed: int = 0) -> TrackedRCNN:
         built = MODELS.build(model or config())
         built.init_weights()
     # Random weights say much the same about every region and class; spread them.
-    spread = [built.detector.roi_head.bbox_head.fc_cls, built.detector.rpn_head.rpn_cls]
+    roi_head = built.detector.roi_head
+    spread = [(roi_head.bbox_head.fc_cls, 2.), (built.detector.rpn_head.rpn_cls, 2.)]
     if built.with_track_head:
-        spread.append(built.track_head.embed_head.fc_embed)
-    for layer in spread:
-        torch.nn.init.normal_(layer.weight, std=2.)
+        head = built.track_head.embed_head
+        spread.append((head.fc_embed, 2.) if hasattr(head, 'fc_embed') else (head.fcs[-1], .1))
+    if roi_head.visible_bbox_head is not None:
+        spread += [(roi_head.visible_bbox_head.fc_cls, 2.), (roi_head.visible_bbox_head.fc_reg, .3)]
+    spread += [(head.conv_logits, 1.) for head in roi_head.mask_heads.values()]
+    for layer, std in spread:
+        torch.nn.init.normal_(layer.weight, std=std)
     return built.eval()
 
 
 def objects(boxes: Sequence[Sequence[float]], ids: Sequence[int] | None = None,
             labels: Sequence[int] | None = None, masks: bool = True,
-            kinds: Sequence[str] = ('amodal', 'visible')) -> InstanceData:
-    """Ground truth whose amodal masks fill ``boxes`` and whose visible ones their left half."""
+            kinds: Sequence[str] = ('amodal', 'visible'), two_boxes: bool = False) -> InstanceData:
+    """Ground truth whose amodal masks fill ``boxes`` and whose visible ones their left half.
+
+    With ``two_boxes`` it has the boxes of the visible masks too.
+    """
     pixels = {kind: np.zeros((len(boxes), HEIGHT, WIDTH), np.uint8) for kind in kinds}
+    covered = [max(x1 + 1, (x1 + x2) // 2) for x1, _, x2, _ in boxes]
     for i, (x1, y1, x2, y2) in enumerate(boxes):
         for kind, filled in pixels.items():
-            filled[i, y1:y2, x1:x2 if kind == 'amodal' else (x1 + x2) // 2] = 1
+            filled[i, y1:y2, x1:x2 if kind == 'amodal' else covered[i]] = 1
     count = len(boxes)
     gt = InstanceData(
         bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(count, 4),
         labels=torch.arange(count) % CLASSES if labels is None else torch.tensor(labels),
         instances_ids=torch.tensor(range(count) if ids is None else ids, dtype=torch.int64))
     gt.labels = gt.labels.long()
+    if two_boxes:
+        gt.visible_bboxes = gt.bboxes.clone()
+        gt.visible_bboxes[:, 2] = torch.tensor(covered)
     if masks:
         gt.masks = MasksByKind.from_rles({k: rle.encode(m) for k, m in pixels.items()},
                                          (HEIGHT, WIDTH))

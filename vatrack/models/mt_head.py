@@ -1,4 +1,4 @@
-"""The embedding head of MaskTrack R-CNN: which object of the reference frame is this, or is it new?"""
+"""The embedding head of MaskTrack R-CNN: which known object is this region, or is it new?"""
 from __future__ import annotations
 
 import torch

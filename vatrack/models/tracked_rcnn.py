@@ -38,8 +38,9 @@ class TrackedRCNN(BaseMOTModel):
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.detector = MODELS.build(detector)
-        for head in (self.detector.rpn_head, *self.detector.roi_head.bbox_heads):
-            head.register_forward_hook(_to_float32)
+        for part in (self.detector.neck, self.detector.rpn_head,
+                     *self.detector.roi_head.bbox_heads):
+            part.register_forward_hook(_to_float32)
         self.tracker = MODELS.build(tracker)
         if track_head is not None:
             self.track_head = MODELS.build(track_head)
@@ -167,15 +168,16 @@ class TrackedRCNN(BaseMOTModel):
                                 threshold), masks_field(kind))
 
 
-def _to_float32(head: nn.Module, inputs: Any, outputs: Any) -> Any:
+def _to_float32(part: nn.Module, inputs: Any, outputs: Any) -> Any:
     """Under autocast, keep boxes and scores out of half precision.
 
-    Boxes are decoded in the dtype of the outputs. Bfloat16 has no more than
-    every eighth pixel between 1024 and 2048.
+    Boxes are decoded in the dtype of a head's outputs, and mmdet's extractors
+    round regions to the dtype of the features. Bfloat16 has no more than every
+    eighth pixel between 1024 and 2048. RoIAlign works in float32 in any case.
     """
     if isinstance(outputs, Tensor):
         return outputs.float()
-    return type(outputs)(_to_float32(head, inputs, output) for output in outputs)
+    return type(outputs)(_to_float32(part, inputs, output) for output in outputs)
 
 
 def _as_list(value: Tensor | list[Tensor]) -> list[Tensor]:

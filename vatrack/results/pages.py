@@ -166,7 +166,8 @@ def _table(kind: str, level: str, cells: list[list[str]], rows: list[ResultRow])
 
 def _cells(row: ResultRow, name: str, source: str) -> list[str]:
     numbers = [_number(column, row.values, row.spread) for column in COLUMNS]
-    return [name, ' '.join([row.config or '-', *row.options]), source, *numbers]
+    # Options of a measured row stand in the command that its source names.
+    return [name, row.config or '-', source, *numbers]
 
 
 def _number(column: str, values: Values, spread: Values | None) -> str:

@@ -18,10 +18,10 @@ _NEW = 0
 class MTTracker:
     """Each detection picks its most probable track, or a new one (MaskTrack R-CNN, Eq. 4).
 
-    Appearance, score, overlap and class are weighed together. As in the code of MaskTrack R-CNN a track keeps its first
-    class. Where several detections pick one track, the best one gets it and
-    the others are dropped, whatever their order (mmdet gives one id to
-    several).
+    Appearance, score, overlap and class are weighed together. As in the code
+    of MaskTrack R-CNN a track keeps its first class. Where several detections
+    pick one track, the best one gets it and the others are dropped, whatever
+    their order (mmdet gives one id to several).
 
     Args:
         init_score_thr: Detections above it start tracks; 0 in the paper.
@@ -95,9 +95,10 @@ class MTTracker:
         same_class = detections.labels[:, None] == memory.labels[None]
         appearance = _with_new(similarity, 0.).log_softmax(dim=1)
         overlap = _with_new(box_iou(detections.bboxes.float(), memory.bboxes).nan_to_num(), 0.)
-        return (appearance + self.score_weight * detections.scores.float().log()[:, None]
-                + self.iou_weight * overlap
-                + self.label_weight * _with_new(same_class.float(), 1.))
+        total = (appearance + self.score_weight * detections.scores.float().log()[:, None]
+                 + self.iou_weight * overlap
+                 + self.label_weight * _with_new(same_class.float(), 1.))
+        return total.nan_to_num(nan=-torch.inf)  # so that NaN matches nothing
 
     def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
         seen = Memory.of(detections, ids, frame_id)

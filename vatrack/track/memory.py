@@ -36,8 +36,8 @@ class Memory:
         embeds = detections.get('embeds', bboxes[:, :0]).float()
         return cls(ids, detections.labels, bboxes, embeds, torch.full_like(ids, frame_id))
 
-    def select(self, index: Tensor) -> Memory:
-        """Rows chosen by an index or a bool mask."""
+    def select(self, index: Tensor | slice) -> Memory:
+        """Rows chosen by an index, a bool mask or a slice."""
         return Memory(*(getattr(self, f.name)[index] for f in fields(self)))
 
     @staticmethod

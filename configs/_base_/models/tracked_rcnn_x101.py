@@ -65,7 +65,7 @@ model = dict(
                     target_means=[0.0, 0.0, 0.0, 0.0],
                     target_stds=[0.1, 0.1, 0.2, 0.2]),
                 reg_class_agnostic=False,
-                # class_weight: see configs/vatrack/qd_sailvos-cut_released-code.py
+                # class_weight: see configs/vatrack/qd_sailvos-cut_class-weights.py
                 loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
                 loss_bbox=dict(type='SmoothL1Loss', beta=1.0, loss_weight=1.0)),
             mask_roi_extractor=dict(
