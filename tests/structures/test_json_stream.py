@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vatrack.structures import AnnotationError
-from vatrack.structures.json_stream import stream_json
+from vatrack.structures.json_stream import stream_json, stream_list
 
 CHUNKS = [1, 2, 3, 5, 7, 16, 61, 1 << 20]
 
@@ -180,3 +180,23 @@ def test_files_that_cannot_be_opened(tmp_path):
         list(stream_json(tmp_path / 'gone.json'))
     with pytest.raises(AnnotationError, match=r'cannot be read \(Is a directory\)'):
         list(stream_json(tmp_path))
+
+
+@pytest.mark.parametrize('chunk_bytes', [1, 3, 100])
+@pytest.mark.parametrize('content', ['[]', ' [ ]\n', '[{"a": [1, {"b": "]"}]}, 12.5e3, "x", null]'])
+def test_a_list_entry_by_entry(tmp_path, chunk_bytes, content):
+    path = tmp_path / 'list.json'
+    path.write_text(content)
+    with path.open('rb') as file:
+        assert list(stream_list(path, file, chunk_bytes)) == json.loads(content)
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    ('{"a": 1}', 'must hold one JSON list of records, got object'),
+    ('"text"', 'got str'), ('', 'not valid JSON'), ('[1, 2', 'not valid JSON'),
+    ('[1]]', 'Extra data'), ('\ufeff[1]', 'BOM'), ('[1 2]', "Expecting ',' delimiter")])
+def test_files_that_are_no_list(tmp_path, content, message):
+    path = tmp_path / 'list.json'
+    path.write_text(content, encoding='utf-8')
+    with path.open('rb') as file, pytest.raises(AnnotationError, match=rf'list\.json: .*{message}'):
+        list(stream_list(path, file))

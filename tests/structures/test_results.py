@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 
 import numpy as np
 import pytest
 
 from vatrack.structures import AnnotationFile, Frame, Video, rle
-from vatrack.structures.results import ResultError, TrackRecord, read_results, write_results
+from vatrack.structures.results import (
+    ResultError,
+    TrackRecord,
+    check_tracks,
+    iter_results,
+    read_results,
+    write_results,
+)
 
 SIZE = (4, 6)
 ANNOTATIONS = AnnotationFile('truth.json', {1: 'fish', 7: 'crab'}, [
@@ -21,8 +29,9 @@ def mask(seed, size=SIZE):
 
 def track(number=1, video_id=2, **changes):
     masks = {kind: [mask(number), None, mask(number + 50)] for kind in ('amodal', 'visible')}
-    return TrackRecord(video_id, number, 7, .3 + .1 * number, masks, [.1, None, 1 / 3],
-                       [(.5, -2., 9.25, 4.), None, (0., 0., 1.1, 1.)], **changes)
+    return TrackRecord.from_dense(
+        video_id, number, 7, .3 + .1 * number, masks, scores=[.1, None, 1 / 3],
+        bboxes=[(.5, -2., 9.25, 4.), None, (0., 0., 1.1, 1.)], **changes)
 
 
 def only(kind, number=1):
@@ -34,36 +43,61 @@ def only(kind, number=1):
 @pytest.mark.parametrize('make', [
     lambda n: track(n, 5), lambda n: track(n, category_ids=[1, None, 7]),
     lambda n: only('amodal', n), lambda n: only('visible', n),
-    lambda n: TrackRecord(2, n, 1, .5, {'amodal': [None] * 3})])
+    lambda n: TrackRecord(2, n, 1, .5, [], {'amodal': []}),
+    lambda n: TrackRecord(2, n, 1, .5, [1], {'amodal': [None]}, visible_bboxes=[(0., 1., 2., 3.)]),
+    lambda n: TrackRecord(2, n, 1, .5, [0, 2], {'amodal': [mask(1), None]}, bboxes=[None, None],
+                          category_ids=[1, 7])])
 def test_round_trip_is_exact(tmp_path, make):
     tracks = [make(1), make(2)]
     path = tmp_path / 'deep' / 'results.json'
-    assert write_results(path, iter(tracks)) == 2
+    assert write_results(path, iter(tracks), ANNOTATIONS) == 2
     assert read_results(path, ANNOTATIONS) == tracks
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_one_record_per_line(tmp_path):
-    write_results(tmp_path / 'r.json', [track(1), track(2)])
+    write_results(tmp_path / 'r.json', [track(1), track(2)], ANNOTATIONS)
     lines = (tmp_path / 'r.json').read_text().splitlines()
     assert [lines[0], lines[-1]] == ['[', ']']
     assert json.loads(lines[1].rstrip(','))['track_id'] == 1
     assert len(lines) == 4
 
 
+@pytest.mark.parametrize('name', ['bboxes', 'visible_bboxes'])
+def test_tracks_of_boxes_alone(tmp_path, name):
+    record = TrackRecord(2, 1, 7, .5, [0, 2], {}, **{name: [(0., 1., 2., 3.), (1., 1., 4., 2.)]})
+    assert 'mask_kind' not in record.to_json(3) and 'segmentations' not in record.to_json(3)
+    write_results(tmp_path / 'r.json', [record], ANNOTATIONS)
+    assert read_results(tmp_path / 'r.json', ANNOTATIONS) == [record]
+    with pytest.raises(ResultError, match=r'record 1 .* all records need the same, or boxes alone'):
+        check_tracks([record, only('amodal', 2)], ANNOTATIONS, 'mine')
+    with pytest.raises(ResultError, match=r'holds the mask kinds \[\]'):
+        check_tracks([TrackRecord(2, 1, 7, .5, [], {})], ANNOTATIONS, 'mine')
+
+
+def test_an_archive_of_one_file_is_read(tmp_path):
+    write_results(tmp_path / 'r.json', [track(1), track(2)], ANNOTATIONS)
+    with zipfile.ZipFile(tmp_path / 'r.zip', 'w') as archive:
+        archive.write(tmp_path / 'r.json', 'r.json')
+        archive.writestr('README', 'of whoever made it')
+    assert read_results(tmp_path / 'r.zip', ANNOTATIONS) == [track(1), track(2)]
+
+
 def test_no_tracks(tmp_path):
-    assert write_results(tmp_path / 'r.json', []) == 0
+    assert write_results(tmp_path / 'r.json', [], ANNOTATIONS) == 0
     assert read_results(tmp_path / 'r.json', ANNOTATIONS) == []
 
 
 def test_keys_of_a_record():
-    record = track().to_json()
+    record = track(visible_bboxes=[None, None, (1., 2., 3., 4.)]).to_json(3)
     assert record['mask_kind'] == 'amodal'
-    assert record['segmentations'] == track().masks['amodal']
-    assert record['visible_segmentations'] == track().masks['visible']
+    assert record['segmentations'] == [mask(1), None, mask(51)]
+    assert record['visible_segmentations'] == [mask(1), None, mask(51)]
+    assert record['scores'] == [.1, None, 1 / 3]
     assert record['bboxes'] == [[.5, -2., 8.75, 6.], None, [0., 0., 1.1, 1.]]
+    assert record['visible_bboxes'] == [None, None, [1., 2., 2., 2.]]
     assert 'category_ids' not in record
-    visible = only('visible').to_json()
+    visible = only('visible').to_json(3)
     assert visible['mask_kind'] == 'visible'
     assert not {'visible_segmentations', 'amodal_segmentations'} & set(visible)
 
@@ -71,9 +105,9 @@ def test_keys_of_a_record():
 def test_numpy_numbers_are_written(tmp_path):
     record = track()
     record.score, record.track_id = np.float32(.5), np.int64(3)
-    record.scores = [np.float32(.25), None, None]
-    record.bboxes = [tuple(np.float32([1, 2, 3, 4])), None, None]
-    write_results(tmp_path / 'r.json', [record])
+    record.scores = [np.float32(.25), None]
+    record.bboxes = [tuple(np.float32([1, 2, 3, 4])), None]
+    write_results(tmp_path / 'r.json', [record], ANNOTATIONS)
     read, = read_results(tmp_path / 'r.json', ANNOTATIONS)
     assert (read.score, read.track_id, read.scores[0], read.bboxes[0]) == (.5, 3, .25, (1, 2, 3, 4))
 
@@ -89,15 +123,32 @@ def test_files_of_others(tmp_path):
     (tmp_path / 'both.json').write_text(json.dumps([both]))
     read, = read_results(tmp_path / 'both.json', ANNOTATIONS)
     assert list(read.masks) == ['amodal', 'visible']
-    assert read.masks['visible'][0] == mask(0)
-    assert read.masks['amodal'][1] == mask(1)
+    assert read.frames == [0, 1]
+    assert read.masks == {'amodal': [None, mask(1)], 'visible': [mask(0), None]}
 
 
 def test_score_and_class_of_a_frame():
-    record = track(category_ids=[1, None, 7])
-    assert [record.frame_score(t) for t in range(3)] == [.1, record.score, 1 / 3]
-    assert [record.frame_category(t) for t in range(3)] == [1, 7, 7]
-    assert TrackRecord(2, 1, 7, .5, {}).frame_score(2) == .5
+    record = TrackRecord(2, 4, 7, .5, [1, 4, 8], {'amodal': [None] * 3}, [.1, None, 1 / 3],
+                         category_ids=[1, None, 7])
+    assert [record.frame_score(t) for t in (1, 4, 8)] == [.1, .5, 1 / 3]
+    assert [record.frame_category(t) for t in (1, 4, 8)] == [1, 7, 7]
+    assert [record.position(t) for t in (0, 1, 2, 4, 7, 8, 9)] == [None, 0, None, 1, None, 2, None]
+    for ask in (record.frame_score, record.frame_category):
+        with pytest.raises(ValueError, match='track 4 of video 2 is absent from frame 2'):
+            ask(2)
+    assert TrackRecord(2, 1, 7, .5, [2], {}).frame_score(2) == .5
+
+
+def test_dense_lists_give_the_frames_where_anything_is():
+    record = TrackRecord.from_dense(2, 1, 7, .5, {'amodal': [None, mask(1), None, None],
+                                                  'visible': [None, None, None, mask(2)]},
+                                    scores=[None, .25, None, None])
+    assert record.frames == [1, 3]
+    assert record.masks == {'amodal': [mask(1), None], 'visible': [None, mask(2)]}
+    assert (record.scores, record.bboxes) == ([.25, None], None)
+    assert record.spread(record.scores, 5) == [None, .25, None, None, None]
+    with pytest.raises(ValueError, match=r'lists of \[2, 3\] frames'):
+        TrackRecord.from_dense(2, 1, 7, .5, {'amodal': [None] * 3}, scores=[None] * 2)
 
 
 BROKEN = {
@@ -112,6 +163,8 @@ BROKEN = {
     'boxes length': ({'bboxes': []}, '0 bboxes for a video of 3 frames'),
     'size': ({'segmentations': [None, mask(0, (6, 4)), None]},
              r'frame 1: amodal mask has size \[6, 4\], the video \[4, 6\]'),
+    'cut mask': ({'segmentations': [None, {'size': [4, 6], 'counts': 'h'}, None]},
+                 'frame 1: amodal mask is no compressed RLE'),
     'uncompressed': ({'segmentations': [{'size': [4, 6], 'counts': [24]}, None, None]},
                      'frame 0: amodal mask is no compressed RLE'),
     'nan': ({'score': math.nan}, 'score must be a finite number, got nan'),
@@ -134,7 +187,7 @@ BROKEN = {
 @pytest.mark.parametrize(('change', 'message'), BROKEN.values(), ids=BROKEN)
 def test_broken_records_are_named(tmp_path, change, message):
     path = tmp_path / 'r.json'
-    path.write_text(json.dumps([track(1).to_json(), track(2).to_json() | change]))
+    path.write_text(json.dumps([track(1).to_json(3), track(2).to_json(3) | change]))
     with pytest.raises(ResultError, match=message) as error:
         read_results(path, ANNOTATIONS)
     video = change.get('video_id', 2)
@@ -143,7 +196,7 @@ def test_broken_records_are_named(tmp_path, change, message):
 
 @pytest.mark.parametrize('key', ['video_id', 'category_id', 'score', 'segmentations'])
 def test_missing_keys_are_named(tmp_path, key):
-    record = track().to_json()
+    record = track().to_json(3)
     del record[key]
     (tmp_path / 'r.json').write_text(json.dumps([record]))
     with pytest.raises(ResultError, match=rf"r\.json: record 0 .* lacks \['{key}'\]"):
@@ -152,11 +205,15 @@ def test_missing_keys_are_named(tmp_path, key):
 
 @pytest.mark.parametrize(('content', 'message'), [
     (None, r'r\.json: cannot read this result file: No such file'),
-    ('[{"video_id": 2, "cat', r'r\.json: not a complete JSON file'),
-    ('', 'not a complete JSON file'),
-    ('\x80\udc81', 'not a complete JSON file'),
-    ('{"annotations": []}', 'must hold one JSON list of track records, got dict'),
-    ('[3]', r'record 0 \(video None\) must be an object, got int')])
+    ('[{"video_id": 2, "cat', r'r\.json: not valid JSON at line 1, column 18 .* cut off'),
+    ('', 'not valid JSON'),
+    ('[', 'not valid JSON'),
+    ('[] []', 'Extra data'),
+    ('\ufeff[]', 'BOM'),
+    ('\x80\udc81', 'not UTF-8 text'),
+    ('{"annotations": []}', 'must hold one JSON list of records, got object'),
+    ('3', 'must hold one JSON list of records, got int'),
+    ('[3]', r'record 0 \(video None, track None\) must be an object, got int')])
 def test_broken_files(tmp_path, content, message):
     if content is not None:
         (tmp_path / 'r.json').write_bytes(content.encode('utf-8', 'surrogateescape'))
@@ -171,14 +228,41 @@ def interrupted():
 
 @pytest.mark.parametrize(('tracks', 'error', 'message'), [
     (interrupted, KeyboardInterrupt, ''),
-    (lambda: [track(1), track(1, 5)], ResultError, 'record 1: track_id 1 is taken'),
+    (lambda: [track(1), track(1, 5)], ResultError,
+     r'record 1 \(video 5, track 1\): track_id 1 is taken'),
     (lambda: [track(0)], ResultError, 'integer >= 1, got 0'),
-    (lambda: [TrackRecord(2, 1, 1, math.nan, {'amodal': []})], ResultError,
-     r'record 0 \(video 2, track 1\) holds NaN')])
+    (lambda: [TrackRecord(2, 1, 1, math.nan, [], {'amodal': []})], ResultError,
+     r'record 0 \(video 2, track 1\) holds NaN'),
+    (lambda: [track(1, 3)], ResultError, r'record 0 \(video 3, track 1\): truth.json has no such'),
+    (lambda: [TrackRecord(2, 1, 1, .5, [3], {'amodal': [None]})], ResultError,
+     r'frames \[3\] must ascend within 0 to 2')])
 def test_failed_writing_leaves_the_old_file(tmp_path, tracks, error, message):
     path = tmp_path / 'r.json'
-    write_results(path, [track(9)])
+    write_results(path, [track(9)], ANNOTATIONS)
     with pytest.raises(error, match=message):
-        write_results(path, tracks())
+        write_results(path, tracks(), ANNOTATIONS)
     assert [t.track_id for t in read_results(path, ANNOTATIONS)] == [9]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    ({'frames': [2, 0]}, r'frames \[2, 0\] must ascend'),
+    ({'frames': [0, 0]}, 'must ascend'), ({'frames': [-1, 2]}, 'within 0 to 2'),
+    ({'frames': [0, 1, 2]}, '2 amodal masks for 3 frames of the track'),
+    ({'scores': [.5]}, '1 scores for 2 frames of the track')])
+def test_tracks_that_contradict_themselves_are_named(changes, message):
+    record = track(1)
+    for name, value in changes.items():
+        setattr(record, name, value)
+    with pytest.raises(ResultError, match=rf'mine: record 1 \(video 2, track 1\): .*{message}'):
+        check_tracks([track(2), record], ANNOTATIONS, 'mine')
+
+
+def test_reading_is_one_record_at_a_time(tmp_path):
+    """A fault in the last record does not keep the first from being handed out."""
+    path = tmp_path / 'r.json'
+    path.write_text(f'[{json.dumps(track(1).to_json(3))}, {{"video_id": 2, ')
+    records = iter_results(path, ANNOTATIONS)
+    assert next(records) == track(1)
+    with pytest.raises(ResultError, match='not valid JSON'):
+        next(records)

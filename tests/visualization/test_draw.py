@@ -194,3 +194,11 @@ def test_the_real_shape_is_followed_on_small_frames():
     drawn = draw_instances(np.zeros((40, 64, 3), np.uint8), [instance], scale=6, style=style)
     area = (drawn[..., 0] > 60).sum() / 36
     assert area == pytest.approx(mask.sum(), rel=0.08)
+
+
+def test_an_instance_that_is_not_filled_keeps_its_dashes():
+    filled, outlined = (
+        draw_instances(frame(), [DrawnInstance(1, occluded(), color=COLOR, filled=filled)],
+                       style=PLAIN) for filled in (True, False))
+    assert (outlined[46:84, 36:104] == 100).all()
+    assert (outlined[36:44, 74:106] == filled[36:44, 74:106]).all()

@@ -51,7 +51,7 @@ def dataset(folder: Path, truth: bool = True) -> AnnotationFile:
 def track(track_id: int, x: int, y: int, score: float = 0.9, video_id: int = 1) -> TrackRecord:
     masks = {'amodal': [square(x + t, y) for t in range(FRAMES)],
              'visible': [square(x + t, y, 12) for t in range(FRAMES)]}
-    return TrackRecord(video_id, track_id, 3, score, masks)
+    return TrackRecord(video_id, track_id, 3, score, list(range(FRAMES)), masks)
 
 
 def test_films_and_sheet_of_truth_and_predictions(tmp_path):
@@ -118,7 +118,8 @@ def test_kinds_that_only_one_side_has_do_not_match(tmp_path):
         for frame in video.frames:
             for instance in frame.instances:
                 del instance.masks['amodal']
-    only_amodal = TrackRecord(1, 4, 3, 0.9, {'amodal': [square(4, 4)] * FRAMES})
+    only_amodal = TrackRecord(1, 4, 3, 0.9, list(range(FRAMES)),
+                              {'amodal': [square(4, 4)] * FRAMES})
     _, predicted = colors_by_id(annotations, annotations.videos[0], [only_amodal])
     assert predicted == {4: track_color(2)}
 
@@ -166,7 +167,8 @@ def test_unknown_videos_are_refused(tmp_path, kwargs, message):
 
 def test_command_line(tmp_path, capsys, run_tool):
     annotations = dataset(tmp_path)
-    write_results(tmp_path / 'pred.json', [track(1, 4, 4), track(2, 4, 4, video_id=2)])
+    write_results(tmp_path / 'pred.json', [track(1, 4, 4), track(2, 4, 4, video_id=2)],
+                  annotations)
     arguments = ['browse', annotations.path, tmp_path, '--out', tmp_path / 'out']
     assert run_tool(*arguments, '--pred', tmp_path / 'pred.json', '--max-videos', 1,
                     '--fps', 5) == 0

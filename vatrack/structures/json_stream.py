@@ -100,6 +100,34 @@ def stream_json(path: str | Path, on_read: Callable[[bytes], Any] | None = None,
     return JsonStream(path, on_read, chunk_bytes)
 
 
+def stream_list(path: str | Path, file: BinaryIO,
+                chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Any]:
+    """Iterate over the entries of a JSON file that is one list, such as a result file.
+
+    Args:
+        path: Its name, for messages.
+        file: The open file (or member of an archive), UTF-8.
+        chunk_bytes: Bytes to read at a time.
+
+    Raises:
+        AnnotationError: While iterating: cut off, not JSON, not UTF-8, or no
+            list; names file, position and remedy.
+    """
+    text = _Text(path, file, None, chunk_bytes)
+    start = text.peek()
+    if start == '\ufeff':
+        text.fail('Unexpected UTF-8 BOM (decode using utf-8-sig)', 0)
+    if start != '[':
+        kind = 'object' if start == '{' else type(text.value()).__name__
+        raise AnnotationError(f'{path}: must hold one JSON list of records, got {kind}; is it the '
+                              'right file?')
+    text.position += 1
+    for _, entry in text.entries(''):
+        yield entry
+    if text.peek():
+        text.fail('Extra data', text.position)
+
+
 @contextmanager
 def file_errors(path: str | Path) -> Iterator[None]:
     """Say of an annotation file that cannot be opened or read what to do about it."""
@@ -232,7 +260,7 @@ class _Text:
         except UnicodeDecodeError as error:
             start = self._bytes - len(error.object) + error.start
             raise AnnotationError(f'{self._path}: not UTF-8 text at byte {start}; give the '
-                                  'annotation JSON itself, unpacked') from None
+                                  'JSON file itself, unpacked') from None
 
     def fail(self, message: str, position: int) -> None:
         """Raise the fault at a position of the window, after reading how long the file is."""

@@ -1,7 +1,7 @@
-"""Result files: predicted tracks on disk and in memory.
+"""Result files: predicted tracks on disk, read and written one by one.
 
 A result file is one JSON list with one record per track. It is a superset of
-the YouTube-VIS result format:
+the YouTube-VIS result format; ``docs/result-files.md`` describes it for others:
 
 ========================= ====================================================
 video_id, category_id     int; ids of the annotation file
@@ -9,109 +9,47 @@ track_id                  int >= 1, unique in the file (default: position + 1)
 score                     finite float; score of the whole track
 mask_kind                 'amodal' (default) or 'visible': what
                           ``segmentations`` holds
-segmentations             list over the video's frames of RLE or null
+segmentations             list over the video's frames of RLE or null; tracks of
+                          boxes alone have neither this key nor ``mask_kind``
 visible_segmentations     the other kind (``amodal_segmentations`` if
                           ``mask_kind`` is 'visible'); absent if not predicted
 scores                    optional, list of float or null: score per frame
-bboxes                    optional, list of [x, y, w, h] or null
+bboxes                    optional, list of [x, y, w, h] or null: boxes of the
+                          main kind (amodal unless there are no amodal masks)
+visible_bboxes            optional, the same for the visible parts
 category_ids              optional, list of int or null: class per frame, of
                           trackers whose tracks may change their class
 ========================= ====================================================
 
 Position ``t`` of every list is the ``t``-th frame of the video in order of
-``frame_id``; null stands where the object is absent.
+``frame_id``; null stands where the object is absent. In memory a track holds
+only the frames where it is present.
 """
 from __future__ import annotations
 
 import json
 import math
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import pairwise
 from numbers import Integral, Real
 from pathlib import Path
 from typing import IO, Any
 
-from .annotation_entry import Box, to_xywh
-from .annotation_file import AnnotationFile, Video
-from .fields import MASK_KINDS
+from .annotation_entry import AnnotationError
+from .annotation_file import paused_collector
+from .annotation_types import AnnotationFile, Video
+from .json_stream import stream_list
 from .rle import RLE
+from .track_record import BOX_LISTS, OPTIONAL_LISTS, ResultError, TrackRecord, require_keys
 
-_REQUIRED = ('video_id', 'category_id', 'score', 'segmentations')
-
-
-class ResultError(ValueError):
-    """A result file or a track is broken; says where and how to mend it."""
-
-
-@dataclass(slots=True)
-class TrackRecord:
-    """One predicted track of T frames.
-
-    Attributes:
-        video_id: Video id of the annotation file.
-        track_id: >= 1, unique over all videos of a file.
-        category_id: Category id of the annotation file (not the 0-based label).
-        score: Score of the track.
-        masks: By kind, T RLEs at the video's resolution, None where absent.
-        scores: T scores of the single frames, None where absent.
-        bboxes: T xyxy boxes in pixels, None where absent.
-        category_ids: T category ids, for tracks whose class changes.
-    """
-
-    video_id: int
-    track_id: int
-    category_id: int
-    score: float
-    masks: dict[str, list[RLE | None]]
-    scores: list[float | None] | None = None
-    bboxes: list[Box | None] | None = None
-    category_ids: list[int | None] | None = None
-
-    def frame_score(self, index: int) -> float:
-        """Score in one frame; the track's score where the frame has none of its own."""
-        score = self.scores[index] if self.scores is not None else None
-        return self.score if score is None else score
-
-    def frame_category(self, index: int) -> int:
-        """Category id in one frame; the track's where the frame has none of its own."""
-        category = self.category_ids[index] if self.category_ids is not None else None
-        return self.category_id if category is None else category
-
-    def to_json(self) -> dict[str, Any]:
-        """The record as it stands in a result file; boxes become xywh."""
-        first, *others = [kind for kind in MASK_KINDS if kind in self.masks]
-        record = {'video_id': int(self.video_id), 'track_id': int(self.track_id),
-                  'category_id': int(self.category_id), 'score': float(self.score),
-                  'mask_kind': first, 'segmentations': self.masks[first]}
-        record.update((f'{kind}_segmentations', self.masks[kind]) for kind in others)
-        if self.bboxes is not None:
-            record['bboxes'] = [box if box is None else to_xywh(box) for box in self.bboxes]
-        if self.scores is not None:
-            record['scores'] = [s if s is None else float(s) for s in self.scores]
-        if self.category_ids is not None:
-            record['category_ids'] = [c if c is None else int(c) for c in self.category_ids]
-        return record
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any], position: int = 0) -> TrackRecord:
-        """Turn the record at ``position`` of a result file into a track.
-
-        Raises:
-            ResultError: A required key is absent or a value has the wrong type.
-        """
-        if not isinstance(record, dict):
-            raise ResultError(f'must be an object, got {type(record).__name__}')
-        missing = [key for key in _REQUIRED if key not in record]
-        if missing:
-            raise ResultError(f'lacks {missing}; write the file with '
-                              f'vatrack.structures.results.write_results')
-        boxes = _list(record, 'bboxes')
-        return cls(record['video_id'], record.get('track_id', position + 1), record['category_id'],
-                   record['score'], _masks(record), _list(record, 'scores'),
-                   boxes and [box if box is None else _xyxy(box) for box in boxes],
-                   _list(record, 'category_ids'))
+__all__ = [
+    'ResultError', 'TrackRecord', 'check_tracks', 'iter_results', 'parse_records',
+    'read_json_list', 'read_results', 'replace_when_done', 'write_results'
+]
 
 
 def read_results(path: str | Path, annotations: AnnotationFile) -> list[TrackRecord]:
@@ -122,54 +60,89 @@ def read_results(path: str | Path, annotations: AnnotationFile) -> list[TrackRec
             the middle), or :func:`check_tracks` refuses a record; the message
             names the file, the video and the record.
     """
+    with paused_collector():
+        return list(iter_results(path, annotations))
+
+
+def iter_results(path: str | Path, annotations: AnnotationFile) -> Iterator[TrackRecord]:
+    """As :func:`read_results`, one track at a time: memory is that of one record."""
+    return parse_records(read_json_list(path), annotations, str(path))
+
+
+def parse_records(records: Iterable[Any], annotations: AnnotationFile,
+                  source: str) -> Iterator[TrackRecord]:
+    """Turn JSON records into tracks one by one, checked as :func:`check_tracks` does.
+
+    Args:
+        records: The entries of a result file.
+        annotations: The annotation file that they belong to.
+        source: Name of the result file, for messages.
+    """
+    checker = _Checker(annotations, source)
+    for position, record in enumerate(records):
+        yield checker.parse(record, position)
+
+
+def read_json_list(path: str | Path) -> Iterator[Any]:
+    """Entries of a JSON list, in a file or in a zip archive of one JSON file, one by one.
+
+    Raises:
+        ResultError: The file is missing, damaged, no list, or an archive of
+            several JSON files.
+    """
     try:
-        records = json.loads(Path(path).read_bytes())
+        with open(path, 'rb') as raw, _unpacked(path, raw) as file:
+            yield from stream_list(path, file)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise ResultError(f'{path}: damaged archive ({error}); copy or make it again') from error
     except OSError as error:
         raise ResultError(f'{path}: cannot read this result file: {error.strerror}') from error
-    except ValueError as error:
-        raise ResultError(f'{path}: not a complete JSON file ({error}); '
-                          'write it again') from error
-    if not isinstance(records, list):
-        raise ResultError(f'{path}: must hold one JSON list of track records, '
-                          f'got {type(records).__name__}')
-    tracks = []
-    for position, record in enumerate(records):
-        try:
-            tracks.append(TrackRecord.from_json(record, position))
-        except ResultError as error:
-            video = record.get('video_id') if isinstance(record, dict) else None
-            raise ResultError(f'{path}: record {position} (video {video}) {error}') from error
-    check_tracks(tracks, annotations, str(path))
-    return tracks
+    except AnnotationError as error:
+        raise ResultError(str(error)) from None
 
 
-def write_results(path: str | Path, tracks: Iterable[TrackRecord]) -> int:
+def _unpacked(path: str | Path, raw: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    if Path(path).suffix != '.zip':
+        return nullcontext(raw)
+    archive = zipfile.ZipFile(raw)
+    names = [name for name in archive.namelist() if name.endswith('.json')]
+    if len(names) != 1:
+        raise ResultError(f'{path}: must hold one JSON file, holds {names}; unpack it and choose')
+    return archive.open(names[0])
+
+
+def write_results(path: str | Path, tracks: Iterable[TrackRecord],
+                  annotations: AnnotationFile) -> int:
     """Write tracks one by one, a line each; the file appears only when it is complete.
 
     Args:
         path: Where to write; folders are made, an older file is replaced.
         tracks: Taken one at a time, so a generator never holds them all.
+        annotations: The videos that the tracks belong to; they say how long
+            the lists of a record are.
 
     Returns:
         How many tracks were written.
 
     Raises:
-        ResultError: A track id is taken twice or below 1, or a number is NaN or
-            infinite. No file is written then.
+        ResultError: A video is unknown, a track id is taken twice or below 1, or
+            a number is NaN or infinite. No file is written then.
     """
-    seen: set[int] = set()
+    checker = _Checker(annotations, str(path))
     with replace_when_done(path) as file:
         file.write('[')
         for position, track in enumerate(tracks):
-            _check_id(track, seen, f'{path}: record {position}')
+            where = checker.where(position, track.video_id, track.track_id)
+            video = checker.video(track.video_id, where)
+            checker.check_id(track, where)
+            _check_frames(track, video, where)
             try:
-                line = json.dumps(track.to_json(), allow_nan=False)
+                line = json.dumps(track.to_json(len(video.frames)), allow_nan=False)
             except ValueError as error:
-                raise ResultError(f'{path}: record {position} (video {track.video_id}, track '
-                                  f'{track.track_id}) holds NaN or infinity') from error
+                raise ResultError(f'{where} holds NaN or infinity') from error
             file.write((',\n' if position else '\n') + line)
         file.write('\n]\n')
-    return len(seen)
+    return len(checker.seen)
 
 
 @contextmanager
@@ -190,102 +163,129 @@ def check_tracks(tracks: Iterable[TrackRecord], annotations: AnnotationFile, sou
     """Refuse tracks that cannot be scored against ``annotations``.
 
     Raises:
-        ResultError: Unknown video or category, a list of the wrong length, an
-            RLE of another size than the video, a score that is NaN or infinite,
-            a track id below 1 or taken twice, or a mask kind that only some
-            records hold. The message starts with ``source`` and names the video
-            and the record.
+        ResultError: Unknown video or category, a list of the wrong length, a
+            frame beyond the end of the video, an RLE of another size than the
+            video, a score that is NaN or infinite, a track id below 1 or taken
+            twice, or a mask kind that only some records hold. The message starts
+            with ``source`` and names the video and the record.
     """
-    videos = {video.id: video for video in annotations.videos}
-    seen: set[int] = set()
-    kinds = None
+    checker = _Checker(annotations, source)
     for position, track in enumerate(tracks):
-        where = f'{source}: record {position} (video {track.video_id}, track {track.track_id})'
-        if not _is_int(track.video_id) or track.video_id not in videos:
-            raise ResultError(f'{where}: {annotations.path} has no such video; score the results '
-                              'with the annotation file they were made for')
-        _check_id(track, seen, where)
-        _check_categories(track, annotations, where)
-        kinds = set(track.masks) if kinds is None else kinds
-        if set(track.masks) != kinds or not kinds:
-            raise ResultError(f'{where} holds the mask kinds {sorted(track.masks)}, the first '
-                              f'record {sorted(kinds)}; all records need the same kinds')
-        _check_frames(track, videos[track.video_id], where)
+        checker.check(track, position)
 
 
-def _check_id(track: TrackRecord, seen: set[int], where: str) -> None:
-    if not _is_int(track.track_id) or track.track_id < 1:
-        raise ResultError(f'{where}: track_id must be an integer >= 1, got {track.track_id!r}')
-    if track.track_id in seen:
-        raise ResultError(f'{where}: track_id {track.track_id} is taken by an earlier record; '
-                          'ids must be unique over all videos of a file')
-    seen.add(track.track_id)
+class _Checker:
+    """Checks the tracks of one file in turn."""
 
+    def __init__(self, annotations: AnnotationFile, source: str) -> None:
+        self.annotations, self.source = annotations, source
+        self.videos = {video.id: video for video in annotations.videos}
+        self.seen: set[int] = set()
+        self.kinds: set[str] | None = None
 
-def _check_categories(track: TrackRecord, annotations: AnnotationFile, where: str) -> None:
-    frame_categories = (c for c in track.category_ids or () if c is not None)
-    for category in (track.category_id, *frame_categories):
-        if not _is_int(category) or category not in annotations.categories:
-            raise ResultError(f'{where}: unknown category_id {category!r}; {annotations.path} has '
-                              f'{sorted(annotations.categories)}')
+    def where(self, position: int, video_id: Any, track_id: Any) -> str:
+        return f'{self.source}: record {position} (video {video_id}, track {track_id})'
+
+    def parse(self, record: Any, position: int) -> TrackRecord:
+        """Turn a record of a file into a track that is checked."""
+        video_id = track_id = None
+        if isinstance(record, dict):
+            video_id, track_id = record.get('video_id'), record.get('track_id', position + 1)
+        where = self.where(position, video_id, track_id)
+        try:
+            require_keys(record)
+            video = self.video(video_id, where)
+            track = TrackRecord.from_json(record, position, len(video.frames))
+        except ResultError as error:
+            text = str(error)
+            raise error if text.startswith(where) else ResultError(f'{where} {text}') from error
+        self.check(track, position)
+        return track
+
+    def check(self, track: TrackRecord, position: int) -> None:
+        where = self.where(position, track.video_id, track.track_id)
+        video = self.video(track.video_id, where)
+        self.check_id(track, where)
+        self._check_categories(track, where)
+        kinds = set(track.masks)
+        self.kinds = kinds if self.kinds is None else self.kinds
+        boxes = [name for name in BOX_LISTS if getattr(track, name) is not None]
+        if kinds != self.kinds or not (kinds or boxes):
+            raise ResultError(f'{where} holds the mask kinds {sorted(kinds)}, the first record '
+                              f'{sorted(self.kinds)}; all records need the same, or boxes alone')
+        _check_frames(track, video, where)
+        _check_values(track, video, where)
+
+    def video(self, video_id: Any, where: str) -> Video:
+        if not _is_int(video_id) or video_id not in self.videos:
+            raise ResultError(f'{where}: {self.annotations.path} has no such video; use the '
+                              'annotation file that the results were made for')
+        return self.videos[video_id]
+
+    def check_id(self, track: TrackRecord, where: str) -> None:
+        if not _is_int(track.track_id) or track.track_id < 1:
+            raise ResultError(f'{where}: track_id must be an integer >= 1, got {track.track_id!r}; '
+                              'number the tracks of a file from 1')
+        if track.track_id in self.seen:
+            raise ResultError(f'{where}: track_id {track.track_id} is taken by an earlier record; '
+                              'ids must be unique over all videos of a file')
+        self.seen.add(track.track_id)
+
+    def _check_categories(self, track: TrackRecord, where: str) -> None:
+        known = self.annotations.categories
+        frame_categories = (c for c in track.category_ids or () if c is not None)
+        for category in (track.category_id, *frame_categories):
+            if not _is_int(category) or category not in known:
+                raise ResultError(f'{where}: unknown category_id {category!r}; '
+                                  f'{self.annotations.path} has {sorted(known)}')
 
 
 def _check_frames(track: TrackRecord, video: Video, where: str) -> None:
+    frames = track.frames
+    if any(a >= b for a, b in pairwise(frames)) or (
+            frames and not 0 <= frames[0] <= frames[-1] < len(video.frames)):
+        raise ResultError(f'{where}: frames {frames} must ascend within 0 to '
+                          f'{len(video.frames) - 1}, the frames of the video')
     lists = {f'{kind} masks': masks for kind, masks in track.masks.items()}
-    lists |= {name: getattr(track, name) for name in ('scores', 'bboxes', 'category_ids')
-              if getattr(track, name) is not None}
+    lists |= {name: values for name in OPTIONAL_LISTS
+              if (values := getattr(track, name)) is not None}
     for name, values in lists.items():
-        if len(values) != len(video.frames):
-            raise ResultError(f'{where}: {len(values)} {name} for a video of {len(video.frames)} '
-                              'frames; give one per frame, null where the object is absent')
+        if len(values) != len(frames):
+            raise ResultError(f'{where}: {len(values)} {name} for {len(frames)} frames of the '
+                              'track; give one per frame, None where there is none')
+
+
+def _check_values(track: TrackRecord, video: Video, where: str) -> None:
     for score in (track.score, *(s for s in track.scores or () if s is not None)):
         if not isinstance(score, Real) or not math.isfinite(score):
-            raise ResultError(f'{where}: score must be a finite number, got {score!r}')
+            raise ResultError(f'{where}: score must be a finite number, got {score!r}; leave the '
+                              'track out or give it a score')
+    size = [video.height, video.width]
     for kind, masks in track.masks.items():
-        for index, mask in enumerate(masks):
-            if mask is not None:
-                _check_mask(mask, video, f'{where}, frame {index}: {kind} mask')
+        for frame, mask in zip(track.frames, masks, strict=True):
+            if mask is not None and not _is_rle(mask, size):
+                _check_mask(mask, video, where, frame, kind)
 
 
-def _check_mask(mask: RLE, video: Video, where: str) -> None:
-    if not (isinstance(mask, dict) and isinstance(mask.get('counts'), str) and 'size' in mask):
-        raise ResultError(f"{where} is no compressed RLE {{'size': [h, w], 'counts': str}}; "
-                          'compress it with vatrack.structures.rle.encode')
+def _is_rle(mask: Any, size: list[int]) -> bool:
+    """The usual case of :func:`_check_mask`, in a third of its time: files hold many masks."""
+    if type(mask) is not dict or mask.get('size') != size:
+        return False
+    counts = mask.get('counts')
+    return type(counts) is str and counts.isascii() and '0' <= counts[-1:] <= 'O'
+
+
+def _check_mask(mask: RLE, video: Video, where: str, frame: int, kind: str) -> None:
+    # pycocotools reads on beyond a string whose last symbol does not end a run.
+    if not (isinstance(mask, dict) and 'size' in mask and isinstance(mask.get('counts'), str)
+            and mask['counts'].isascii() and '0' <= mask['counts'][-1:] <= 'O'):
+        raise ResultError(f"{where}, frame {frame}: {kind} mask is no compressed RLE {{'size': "
+                          "[h, w], 'counts': str}; compress it with vatrack.structures.rle.encode")
     if list(mask['size']) != [video.height, video.width]:
-        raise ResultError(f"{where} has size {list(mask['size'])}, the video "
-                          f'{[video.height, video.width]} (height, width); predict at original '
-                          'resolution')
-
-
-def _masks(record: dict[str, Any]) -> dict[str, list[RLE | None]]:
-    kind = record.get('mask_kind', 'amodal')
-    if kind not in MASK_KINDS:
-        raise ResultError(f'has mask_kind {kind!r}; must be one of {MASK_KINDS}')
-    if f'{kind}_segmentations' in record:
-        raise ResultError(f'gives {kind} masks twice: as segmentations (mask_kind {kind!r}) and '
-                          f'as {kind}_segmentations; keep one')
-    masks = {kind: _list(record, 'segmentations')}
-    masks |= {other: _list(record, f'{other}_segmentations') for other in MASK_KINDS
-              if record.get(f'{other}_segmentations') is not None}
-    if masks[kind] is None:
-        raise ResultError('has null for segmentations; give a list over frames')
-    return {kind: masks[kind] for kind in MASK_KINDS if kind in masks}
-
-
-def _list(record: dict[str, Any], key: str) -> list[Any] | None:
-    value = record.get(key)
-    if value is not None and not isinstance(value, list):
-        raise ResultError(f'has {type(value).__name__} for {key}; give a list over frames')
-    return value
+        raise ResultError(f"{where}, frame {frame}: {kind} mask has size {list(mask['size'])}, the "
+                          f'video {[video.height, video.width]} (height, width); predict at '
+                          'original resolution')
 
 
 def _is_int(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _xyxy(box: list[float]) -> Box:
-    if not (isinstance(box, list) and len(box) == 4
-            and all(isinstance(v, Real) and math.isfinite(v) for v in box)):
-        raise ResultError(f'has box {box!r}; must be four finite numbers [x, y, w, h] or null')
-    x, y, width, height = box
-    return x, y, x + width, y + height

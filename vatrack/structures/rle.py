@@ -35,6 +35,8 @@ def decode(rles: Sequence[RLE], shape: tuple[int, int]) -> np.ndarray:
 
 def areas(rles: Sequence[RLE]) -> np.ndarray:
     """Pixel counts of N RLEs: (N,) int64."""
+    if 0 < len(rles) <= _CHUNK:
+        return coco_mask.area(rles).astype(np.int64)
     parts = [coco_mask.area(rles[i:i + _CHUNK]) for i in range(0, len(rles), _CHUNK)]
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, dtype=np.int64)
 
@@ -45,3 +47,10 @@ def bboxes(rles: Sequence[RLE]) -> np.ndarray:
     boxes = np.concatenate(parts) if parts else np.zeros((0, 4))
     boxes[:, 2:] += boxes[:, :2]
     return boxes
+
+
+def run_lengths(mask: RLE) -> list[int]:
+    """Runs of a mask in column order, background first: ``counts`` of an uncompressed RLE."""
+    pixels = coco_mask.decode(mask).ravel(order='F')
+    starts = np.flatnonzero(np.diff(pixels, prepend=np.uint8(0)))
+    return np.diff(starts, prepend=0, append=len(pixels)).tolist()

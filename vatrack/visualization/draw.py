@@ -26,6 +26,8 @@ class DrawnInstance:
         label: Class name or any short text; may be empty.
         score: Confidence in [0, 1], or None for truth.
         color: RGB that replaces the colour of the track id.
+        filled: Whether the visible mask is filled; else it only decides where the outline is
+            dashed.
     """
 
     track_id: int
@@ -33,6 +35,7 @@ class DrawnInstance:
     label: str = ''
     score: float | None = None
     color: Color | None = None
+    filled: bool = True
 
     @property
     def rgb(self) -> Color:
@@ -102,7 +105,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
     canvas = resize_image(image, scale)
     patches = [_patches(instance, image.shape[:2], canvas.shape[:2]) for instance in instances]
     for instance, by_kind in zip(instances, patches, strict=True):
-        if 'visible' in by_kind:
+        if instance.filled and 'visible' in by_kind:
             _fill(canvas, by_kind['visible'], instance.rgb, style.fill_opacity)
     width = style.line_width or _fitted(canvas, 1 / 420, 2)
     for instance, by_kind in zip(instances, patches, strict=True):

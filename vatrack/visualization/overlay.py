@@ -143,7 +143,10 @@ def masks_at(track: TrackRecord, index: int) -> dict[str, RLE]:
     A kind that is null while another is present is drawn as hidden, because
     result files write null for an empty mask.
     """
-    present = {kind: masks[index] for kind, masks in track.masks.items() if masks[index]}
+    position = track.position(index)
+    if position is None:
+        return {}
+    present = {kind: masks[position] for kind, masks in track.masks.items() if masks[position]}
     if not present or len(present) == len(track.masks):
         return present
     size = next(iter(present.values()))['size']
@@ -163,8 +166,10 @@ def colors_by_id(annotations: AnnotationFile, video: Video,
              and any(any(truth.masks(kind)) for truth in truths)]
     matched = {}
     if kinds:
-        iou = video_similarity([track.masks[kinds[0]] for track in tracks],
-                               [truth.masks(kinds[0]) for truth in truths], len(video.frames)).iou
+        length = len(video.frames)
+        iou = video_similarity(
+            [track.spread(track.masks[kinds[0]], length) for track in tracks],
+            [truth.masks(kinds[0]) for truth in truths], length).iou
         matched = {tracks[row].track_id: colors[truths[column].instance_id]
                    for row, column in zip(*linear_sum_assignment(iou, maximize=True), strict=True)
                    if iou[row, column] >= _MIN_IOU}

@@ -1,0 +1,39 @@
+"""Check a result file thoroughly against its annotation file and say what it contains.
+
+Exit code 0 if it can be scored, else 1.
+
+Example:
+    python tools/check_results.py results.json --ann data/synthetic/val.json
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from vatrack.structures import AnnotationError, load_annotations
+from vatrack.structures.result_check import check_results
+from vatrack.structures.results import ResultError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check one file; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('results', metavar='RESULTS', help='result file, or a zip archive of it')
+    parser.add_argument('--ann', required=True, metavar='ANN', help='annotation file it belongs to')
+    args = parser.parse_args(argv)
+    try:
+        print(check_results(args.results, load_annotations(args.ann)))
+    except (AnnotationError, ResultError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{args.results}: ok')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
