@@ -47,5 +47,5 @@ setup(
         'tqdm>=4.66,<5',
         'tensorboard>=2.18,<3',
     ],
-    extras_require={'dev': ['pytest>=8', 'ruff>=0.12']},
+    extras_require={'dev': ['pytest>=8', 'ruff>=0.12', 'trackeval>=1.3,<2', 'motmetrics>=1.4,<2']},
 )

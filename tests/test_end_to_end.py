@@ -163,7 +163,7 @@ def test_results_are_scored_again_to_the_same_numbers_without_a_model(run, tmp_p
 
     monkeypatch.setattr(import_module('vatrack.apis.test'), 'build_runner', None)
     out.with_suffix('.metrics.json').unlink()
-    assert test_tool(config, out) == 0
+    assert test_tool(config, out, '--score-thr', '0') == 0
     assert metrics(out.with_suffix('.metrics.json')) == first
     assert out.read_text() == results
 

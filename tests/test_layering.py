@@ -23,6 +23,7 @@ ALLOWED = {
     'track': {'registry'},
     'evaluation': {'structures', 'registry'},
     'visualization': {'structures', 'evaluation'},
+    'analysis': {'structures', 'evaluation', 'visualization'},
     'results': {'structures'},
     'engine': {'structures', 'registry'},
 }

@@ -5,6 +5,7 @@ Examples:
     python tools/test.py CONFIG --eval AP vAP                     # the last checkpoint of its run
     python tools/test.py CONFIG CHECKPOINT --eval AP vAP --out results.json --show-dir pictures
     python tools/test.py CONFIG results.json --eval vAP           # no model needed
+    python tools/test.py CONFIG results.json --eval all --per-category --occlusion-bins 0 .25 .5 1
 """
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ from vatrack.apis import (
 )
 from vatrack.apis.command_line import parse_run_args
 from vatrack.apis.errors import USER_ERRORS, user_message
-from vatrack.evaluation.evaluate import METRICS
-from vatrack.evaluation.protocols import PROTOCOLS
+from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
+from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -38,21 +39,33 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('config', nargs='?', help='default: that of the newest run in work_dirs')
     parser.add_argument('weights', nargs='?', metavar='CHECKPOINT|RESULTS.json',
                         help='default: the last checkpoint of the run of CONFIG')
-    parser.add_argument('--eval', nargs='+', choices=list(METRICS), metavar='METRIC',
-                        help=f'one or more of {", ".join(METRICS)} (default: those of the config)')
+    names = [*METRICS, ALL_METRICS]
+    parser.add_argument('--eval', nargs='+', choices=names, metavar='METRIC',
+                        help=f'one or more of {", ".join(names)} (default: those of the config)')
     parser.add_argument('--protocol', choices=list(PROTOCOLS),
                         help='default: test_evaluator.protocol of the config')
     parser.add_argument('--out', metavar='RESULTS.json',
                         help='where the tracks go (default: results.json beside the checkpoint)')
     parser.add_argument('--show-dir', metavar='DIR', help='draw films and a contact sheet')
-    parser.add_argument('--score-thr', type=float, default=0.3,
-                        help='least score of a drawn track (default: %(default)s)')
+    parser.add_argument('--score-thr', type=float, metavar='S',
+                        help='least score of a track that is drawn, and that exists for HOTA, '
+                        'CLEAR, IDF1 and mIoU (default: 0.3, or that of the protocol)')
+    parser.add_argument('--occlusion-bins', nargs='+', type=float, metavar='RATE',
+                        help='ends of occlusion strata in place of those of the protocol, for '
+                        'example 0 .25 .5 1')
+    parser.add_argument('--per-category', action='store_true', default=None,
+                        help='add the numbers of each category')
     parser.add_argument('--visible-as-amodal', action='store_true',
                         help='also score the visible masks against the amodal truth: the amodal '
                         'masks should do better')
     parser.add_argument('--work-dir',
                         help='where logs go (default: the folder test beside the checkpoint)')
-    return parse_run_args(parser, argv)
+    args = parse_run_args(parser, argv)
+    try:
+        get_protocol('sailvos', occlusion_bins=args.occlusion_bins)
+    except ValueError as error:
+        parser.error(str(error))
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,8 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config.launcher = args.launcher
         if args.eval:
             config.test_evaluator.metric = args.eval
-        if args.protocol:
-            config.test_evaluator.protocol = args.protocol
+        for name in ('protocol', 'score_thr', 'occlusion_bins', 'per_category'):
+            if getattr(args, name) is not None:
+                config.test_evaluator[name] = getattr(args, name)
         config.work_dir = args.work_dir or str(weights.parent / 'test')
         if weights.suffix == '.json':
             results = weights
@@ -76,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.visible_as_amodal and is_main_process():
             score_visible_as_amodal(config, results)
         if args.show_dir and is_main_process():
-            show_results(config, results, args.show_dir, args.score_thr)
+            show_results(config, results, args.show_dir,
+                         0.3 if args.score_thr is None else args.score_thr)
     except USER_ERRORS as error:
         print(f'error: {user_message(error)}', file=sys.stderr)
         return 1

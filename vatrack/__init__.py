@@ -9,6 +9,7 @@ The folders follow the data:
 ``track``          per-frame instances -> tracks
 ``evaluation``     tracks + truth -> numbers
 ``visualization``  tracks -> pictures
+``analysis``       tracks + truth -> what the numbers are lost to
 ``results``        published and measured numbers -> tables
 ``structures``     the nouns all of them share; start with ``fields.py``
 ``ops``            mmcv's compiled ops out of torchvision, where mmcv has none

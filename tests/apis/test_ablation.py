@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -346,6 +347,15 @@ def test_output_goes_to_the_end_of_the_log(tmp_path):
     assert before == 'before' and command.startswith('$ ') and lines == ['out', 'err']
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests run in the background and a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures('interruptible')
 @pytest.mark.parametrize('stubborn', [False, True])
 def test_interruption_waits_for_the_command_but_not_for_ever(tmp_path, stubborn):
     log, pid = tmp_path / 'train.log', tmp_path / 'pid'

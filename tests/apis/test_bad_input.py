@@ -193,7 +193,7 @@ RESULT = {'video_id': 1, 'category_id': 1, 'score': 0.5, 'segmentations': [None]
 @pytest.mark.parametrize(('text', 'part'), [
     (json.dumps([{**RESULT, 'video_id': 77}]), 'has no such video'),
     (json.dumps([{**RESULT, 'segmentations': [None] * 12}]), '12 amodal masks for a video of 5'),
-    (json.dumps([RESULT])[:-5], 'not a complete JSON file'),
+    (json.dumps([RESULT])[:-5], 'the file is damaged or cut off'),
     (json.dumps({'a': 1}), 'must hold one JSON list'),
 ], ids=['other video', 'other length', 'cut off', 'no list'])
 def test_results_of_other_data(trained_run, tmp_path, error_line, text, part):

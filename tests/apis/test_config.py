@@ -6,7 +6,7 @@ import pytest
 from tiny_run import CONFIG, tiny_config
 
 from vatrack.apis import ConfigError, load_config, parse_options, train
-from vatrack.apis.config import build_runner, config_errors, dicts_of
+from vatrack.apis.config import build_runner, check_association, config_errors, dicts_of
 
 
 @pytest.mark.parametrize(('item', 'value'), [
@@ -52,6 +52,55 @@ def test_misspelt_options_are_refused(option, message):
         load_config(CONFIG, parse_options([option]))
     assert message in str(caught.value)
     assert option.partition('=')[0] in str(caught.value)
+
+
+@pytest.mark.parametrize('option', [
+    'max_epochs=9', 'scale=(96, 64)', 'scale.0=96', 'num_classes=7', 'mask_head.num_convs=1',
+    'train_pipeline.0.transforms.2.scale=(96, 64)', 'track_head.type=MTTrackHead',
+    'tracker.init_score_thr=0.1', 'data_root=elsewhere/', 'vis_backends=[]'])
+def test_variables_that_only_helped_to_write_the_config_are_refused(option):
+    """What they went into has its value already, and nothing would change."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(CONFIG, parse_options([option]))
+    assert f'--cfg-options {option.partition("=")[0]}: ' in str(caught.value)
+    assert 'only helped to write the config' in str(caught.value)
+    assert "'model'" in str(caught.value) and 'train_dataloader' in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['find_unused_parameters', 'sync_bn', 'model_wrapper_cfg'])
+def test_what_the_runner_looks_up_itself_may_be_set(tmp_path, name):
+    path = write_config(tmp_path, f'{name} = dict(x=1)')
+    assert load_config(path, parse_options([f'{name}.x=2']))[name].x == 2
+    assert load_config(CONFIG, parse_options([f'{name}=True']))[name] is True
+
+
+IMAGE_BASED = CONFIG.with_name('maskjoint_none_synthetic.py')
+
+
+@pytest.mark.parametrize('split', ['val', 'test'])
+@pytest.mark.parametrize('metric', [['AP', 'vAP'], ['vAP'], 'vAP', 'HOTA', ['mIoU', 'all']])
+def test_video_metrics_without_association_are_refused(split, metric):
+    config = load_config(IMAGE_BASED)
+    for name in ('val', 'test'):
+        check_association(config, name)
+    config[f'{split}_evaluator'].metric = metric
+    check_association(config, 'test' if split == 'val' else 'val')
+    with pytest.raises(ConfigError, match=r'(vAP|HOTA|all) would measure nothing of it; ask for '
+                       'AP, AR or mIoU, .*type=IoUTracker') as e:
+        check_association(config, split)
+    assert str(IMAGE_BASED) in str(e.value)
+
+
+@pytest.mark.parametrize('options', [
+    ['model.tracker.type=IoUTracker', "test_evaluator.metric=['AP', 'vAP']"],
+    ["test_evaluator.metric='AP'"], ['test_evaluator=None']])
+def test_association_by_overlap_is_one_option_away(options):
+    check_association(load_config(IMAGE_BASED, parse_options(options)), 'test')
+
+
+@pytest.mark.parametrize('metric', [['AP', 'vAP'], 'vAP'])
+def test_systems_that_track_may_be_asked_for_anything(metric):
+    check_association(load_config(CONFIG, {'test_evaluator.metric': metric}), 'test')
 
 
 def write_config(folder: Path, text: str) -> Path:

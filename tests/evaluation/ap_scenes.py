@@ -66,8 +66,9 @@ class Scene:
     def predict(self, video_id: int, category_id: int, score: float,
                 masks: dict[str, np.ndarray], **extras: object) -> TrackRecord:
         """Add a predicted track with masks (T, H, W) by kind."""
-        record = TrackRecord(video_id, len(self.tracks) + 1, category_id, score,
-                             {kind: to_rles(volume) for kind, volume in masks.items()}, **extras)
+        record = TrackRecord.from_dense(
+            video_id, len(self.tracks) + 1, category_id, score,
+            {kind: to_rles(volume) for kind, volume in masks.items()}, **extras)
         self.tracks.append(record)
         return record
 
@@ -76,6 +77,12 @@ def to_rles(volume: np.ndarray) -> list[dict | None]:
     """(T, H, W) -> T RLEs; every other empty frame is None, the others empty RLEs."""
     return [mask if frame.any() or t % 2 else None
             for t, (mask, frame) in enumerate(zip(rle_codec.encode(volume), volume, strict=True))]
+
+
+def mask_at(track: TrackRecord, kind: str, video: Video, frame: int) -> dict | None:
+    """Mask of a track in a frame of a video; None where it is absent."""
+    position = track.position(frame) if track.video_id == video.id else None
+    return None if position is None else track.masks[kind][position]
 
 
 def rectangle(size: tuple[int, int], top: int, left: int, height: int, width: int) -> np.ndarray:

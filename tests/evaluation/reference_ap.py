@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from ap_scenes import mask_at
 from pycocotools import mask as coco_mask
 
 THRESHOLDS = [.5, .55, .6, .65, .7, .75, .8, .85, .8999999999999999, .95]
@@ -25,6 +26,7 @@ class Rules:
     video_iou: str = 'sum_by_sum'   # mistake: mean_of_frames
     ties: str = 'stable'            # mistake: reversed
     ranges: str = 'closed'          # mistake: half_open
+    crowd_iou: str = 'image'        # by the detection's area; mistakes: both levels, none
 
 
 @dataclass
@@ -66,6 +68,11 @@ def level_metrics(units, annotations, protocol, level, rules):
         wanted[f'{v}AP{at}_{name}'] = ('ap', None, bound, thresholds, budgets.fixed)
     for budget in budgets.recall:
         wanted[f'{v}AR@{budget}'] = ('ar', None, every, THRESHOLDS, budget)
+    most = budgets.recall[-1]
+    for name, bound in protocol.areas.items():
+        wanted[f'{v}AR@{most}_{name}'] = ('ar', bound, every, THRESHOLDS, most)
+    for name, bound in protocol.occlusions.items():
+        wanted[f'{v}AR@{most}_{name}'] = ('ar', None, bound, THRESHOLDS, most)
     if level == 'image':
         wanted['AR'] = ('ar', None, every, THRESHOLDS, budgets.ap)
     values = {}
@@ -151,7 +158,7 @@ def occluded(truth, bound, rules):
 def overlap(det, truth, level, rules):
     both = (det.volume & truth.volume).sum(axis=(1, 2))
     either = (det.volume | truth.volume).sum(axis=(1, 2))
-    if level == 'image' and truth.crowd:
+    if truth.crowd and rules.crowd_iou in (level, 'both') and det.volume.any():
         return both.sum() / det.volume.sum()
     if rules.video_iou == 'mean_of_frames':
         return float(np.mean([b / e for b, e in zip(both, either, strict=True) if e] or [0]))
@@ -174,15 +181,15 @@ def video_units(annotations, tracks, kind, protocol, rules):
             if volume.any():
                 truths.append(Thing(category, volume_area(volume, rules), volume, 0,
                                     track_occlusion(rates, rules), crowd))
-        dets = [predicted_thing(track, track.masks[kind], shape, rules)
+        dets = [predicted_thing(track, kind, shape, rules)
                 for track in tracks if track.video_id == video.id]
         units.append((truths, dets))
     return units
 
 
-def predicted_thing(track, masks, shape, rules):
+def predicted_thing(track, kind, shape, rules):
     volume = np.zeros(shape, bool)
-    for t, mask in enumerate(masks):
+    for t, mask in zip(track.frames, track.masks[kind], strict=True):
         if mask is not None:
             volume[t] = decode(mask)
     return Thing(track.category_id, volume_area(volume, rules), volume, track.score)
@@ -197,9 +204,9 @@ def image_units(annotations, tracks, kind, protocol, rules):
                       for i in frame.instances if kept(i, protocol)]
             dets = []
             for track in tracks:
-                mask = track.masks[kind][t] if track.video_id == video.id else None
+                mask = mask_at(track, kind, video, t)
                 if mask is not None:
-                    score = track.score if track.scores is None else track.scores[t]
+                    score = track.frame_score(t)
                     dets.append(Thing(track.category_id, *area_and_volume(mask, rules), score))
             units[frame.id] = ([g for g in truths if g.volume.any()],
                                [d for d in dets if d.volume.any()])

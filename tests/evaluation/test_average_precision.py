@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ap_scenes import random_scene
+from ap_scenes import mask_at, random_scene
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -23,7 +23,7 @@ from vatrack.structures.rle import areas as rle_areas
 # Areas that split masks of a few pixels; their bounds are hit exactly.
 SMALL_AREAS = {'L': (60, 1e10), 'M': (20, 60), 'S': (0, 20)}
 SENTINEL = 1e15
-SEEDS = [2, 8, 10]
+SEEDS = [2, 8, 10, 13]
 
 
 def small(name, **changes):
@@ -68,6 +68,7 @@ def test_equals_plain_python_beyond_the_budget():
 
 WRONG = [Rules(area='sum'), Rules(area='mean_all'), Rules(area='box'), Rules(occlusion='mean'),
          Rules(occlusion='maximum'), Rules(occlusion='floor'), Rules(crowd='dropped'),
+         Rules(crowd_iou='both'), Rules(crowd_iou='none'),
          Rules(video_iou='mean_of_frames'), Rules(ties='reversed'), Rules(ranges='half_open')]
 
 
@@ -122,9 +123,10 @@ def coco_curves(truths, detections, units, protocol, budgets, compute_iou=None):
 def assert_same_curves(metric, budgets, precision, recall):
     assert (precision > 0).any(axis=(2, 3)).sum() > 10
     for m, budget in enumerate(budgets.all):
-        curves = metric.curves.curves(budget)
-        np.testing.assert_allclose(curves.precision, precision[..., m], rtol=0, atol=1e-12)
-        np.testing.assert_allclose(curves.recall, recall[..., m], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(metric.curves.precision(budget), precision[..., m], rtol=0,
+                                   atol=1e-12)
+        np.testing.assert_allclose(metric.curves.recall(budget), recall[..., m], rtol=0,
+                                   atol=1e-12)
 
 
 @pytest.mark.parametrize('name', ['sailvos', 'sailvos-full'])
@@ -142,7 +144,7 @@ def test_image_curves_equal_pycocotools(name, kind):
                                    category_id=instance.category_id, occlusion=rate,
                                    area=int(coco_mask.area(mask)), iscrowd=int(instance.iscrowd)))
         for track in scene.tracks:
-            mask = track.masks[kind][frame.frame_id] if track.video_id == video.id else None
+            mask = mask_at(track, kind, video, frame.frame_id)
             if mask and coco_mask.area(mask):
                 detections.append(dict(id=len(detections) + 1, image_id=frame.id, iscrowd=0,
                                        category_id=track.category_id, segmentation=mask,
@@ -165,7 +167,8 @@ def video_records(scene, kind, protocol):
         truth['id'] = position + 1
         truth['areas'] = [mask and int(coco_mask.area(mask)) for mask in truth['segmentations']]
     detections = [dict(video_id=t.video_id, category_id=t.category_id, score=t.score,
-                       segmentations=list(t.masks[kind])) for t in scene.tracks]
+                       segmentations=t.spread(t.masks[kind], scene.lengths[t.video_id]))
+                  for t in scene.tracks]
     return truths, detections
 
 

@@ -1,21 +1,22 @@
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from ap_scenes import Object, Scene, random_scene, rectangle
 
-from vatrack.evaluation.evaluate import evaluate
+from vatrack.evaluation.evaluate import METRICS, evaluate
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.structures import load_annotations
 from vatrack.structures.results import ResultError, TrackRecord
 
 SIZE = (128, 160)
-IMAGE_KEYS = ['AP', 'AP50', 'AP75', 'AP50_P', 'AP50_H', 'AP50_L', 'AP50_M', 'AP50_S', 'AR@1',
-              'AR@10', 'AR@100', 'AR']
-VIDEO_KEYS = ['vAP', 'vAP50', 'vAP75', 'vAP50_P', 'vAP50_H', 'vAP50_L', 'vAP50_M', 'vAP50_S',
-              'vAR@1', 'vAR@10', 'vAR@100']
+KEYS = {'AP': ['', '50', '75', '50_P', '50_H', '50_L', '50_M', '50_S'],
+        'AR': ['@1', '@10', '@100', '@100_P', '@100_H', '@100_L', '@100_M', '@100_S']}
+IMAGE_KEYS = [f'{name}{key}' for name, keys in KEYS.items() for key in keys] + ['AR']
+VIDEO_KEYS = [f'v{name}{key}' for name, keys in KEYS.items() for key in keys]
 
 
 def still(mask, length):
@@ -237,12 +238,12 @@ def test_legacy_takes_areas_from_boxes_and_rounds():
     assert found['amodal/image/AP50'] == .333
     assert {'amodal/image/AR@300', 'amodal/image/AR@1000'} < set(found)
     scene.tracks[1].bboxes = None
-    with pytest.raises(ValueError, match='track 2 of video 1 has no box in frame 0'):
+    with pytest.raises(ValueError, match='track 2 of video 1 has no boxes'):
         score(scene, protocol='sailvos-legacy')
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
-    ({'metrics': ['AP', 'mAP']}, r"unknown metrics \['mAP'\]; choose from \['AP', 'vAP'\]"),
+    ({'metrics': ['AP', 'mAP']}, r"unknown metrics \['mAP'\]; choose from \['AP', 'AR', 'vAP'"),
     ({'metrics': []}, 'choose from'),
     ({'protocol': 'coco'}, "unknown protocol 'coco'"),
     ({'kinds': ['modal']}, r"unknown mask kinds \['modal'\]"),
@@ -272,7 +273,7 @@ def test_kinds_are_those_that_both_sides_hold():
 
 def test_single_metric():
     assert list(score(perfect_scene([.5]), 'vAP', kinds=['visible'])) == [
-        f'visible/video/{name}' for name in VIDEO_KEYS]
+        f'visible/video/vAP{key}' for key in KEYS['AP']]
 
 
 def test_tracks_that_do_not_fit_are_refused():
@@ -282,11 +283,15 @@ def test_tracks_that_do_not_fit_are_refused():
         score(scene)
 
 
-def test_progress_goes_to_stderr(capsys):
-    score(perfect_scene([.5]), progress=True)
-    captured = capsys.readouterr()
-    assert '2/2' in captured.err
-    assert captured.out == ''
+@pytest.mark.parametrize(('terminal', 'asked', 'shown'), [
+    (True, True, True), (True, False, False), (False, True, False)])
+def test_progress_goes_to_stderr_if_that_is_a_terminal(monkeypatch, capsys, terminal, asked, shown):
+    stderr = io.StringIO()
+    stderr.isatty = lambda: terminal
+    monkeypatch.setattr('sys.stderr', stderr)
+    score(perfect_scene([.5]), progress=asked)
+    assert ('2/2' in stderr.getvalue()) == shown
+    assert capsys.readouterr().out == ''
 
 
 def test_published_sample_predicted_perfectly(sailvos_sample):
@@ -296,13 +301,67 @@ def test_published_sample_predicted_perfectly(sailvos_sample):
     for t, frame in enumerate(video.frames):
         for instance in frame.instances:
             track = tracks.setdefault(instance.instance_id, TrackRecord(
-                video.id, len(tracks) + 1, instance.category_id, 1.,
-                {kind: [None] * len(video.frames) for kind in ('amodal', 'visible')}))
-            for kind in track.masks:
-                track.masks[kind][t] = instance.masks.get(kind)
+                video.id, len(tracks) + 1, instance.category_id, 1., [],
+                {'amodal': [], 'visible': []}))
+            track.frames.append(t)
+            for kind, masks in track.masks.items():
+                masks.append(instance.masks.get(kind))
     full = evaluate(annotations, tracks.values(), protocol='sailvos-full')
     for name in ('image/AP', 'image/AP50_P', 'image/AP50_H', 'video/vAP', 'image/AP50_X'):
         assert full[f'amodal/{name}'] == full[f'visible/{name}'] == 1
     removed = evaluate(annotations, tracks.values())
     assert removed['amodal/video/vAP'] < 1
     assert removed['visible/image/AP'] < 1
+
+
+def test_all_is_what_the_data_and_the_protocol_admit():
+    scene = perfect_scene([.2])
+    found = score(scene, 'all', kinds=['amodal'])
+    assert {'amodal/image/AP', 'amodal/image/AR@1', 'amodal/video/vAP', 'amodal/video/vAR@1',
+            'amodal/video/HOTA', 'amodal/video/MOTA', 'amodal/video/box/IDF1',
+            'amodal/image/mIoU_full_frame'} < set(found)
+    assert set(score(scene, ['vAP', 'all'], kinds=['amodal'])) == set(found)
+    # No boxes, which AP and AR of this protocol need at image level.
+    legacy = score(scene, 'all', protocol='sailvos-legacy', kinds=['amodal'])
+    assert not any('/AP' in name or '/AR' in name for name in legacy)
+    assert 'amodal/video/vAP50_H' in legacy
+    with pytest.raises(ResultError, match=r'AR cannot be computed: .* track 1 of video 3 has no'):
+        score(scene, 'AR', protocol='sailvos-legacy')
+
+
+def test_what_all_leaves_out_is_said(capfd):
+    scene = perfect_scene([.2])
+    for track in scene.tracks:
+        del track.masks['visible']
+    score(scene, 'all')
+    text = ''.join(capfd.readouterr())
+    assert 'all leaves out mIoU: the track of an amodal mask is found by the visible one' in text
+    assert 'leaves out AP' not in text
+
+
+def test_numbers_by_category():
+    scene = perfect_scene([.2])
+    scene.tracks[0].category_id = 9  # the fish of video 3
+    found = score(scene, ['AP', 'vAP', 'vAR'], kinds=['amodal'], per_category=True)
+    fish, crab = (found[f'amodal/video/vAP/{name}'] for name in ('fish', 'crab'))
+    assert (fish, crab) == (pytest.approx(51 / 101), 1)
+    assert found['amodal/image/AP/fish'] == pytest.approx(34 / 101)  # 2 of 6 frames
+    assert found['amodal/video/vAP/never there'] == -1
+    assert found['amodal/video/vAR@10/fish'] == .5
+    named = [found[f'amodal/video/vAP50/{name}'] for name in ('fish', 'crab', 'ship')]
+    assert found['amodal/video/vAP50'] == pytest.approx(np.mean(named))
+    assert 'amodal/video/vAP/fish' not in score(scene, 'vAP')
+
+
+def test_own_occlusion_bins_replace_those_of_the_protocol():
+    found = score(perfect_scene([.2], [.4]), ['AP', 'vAR'], kinds=['amodal'],
+                  occlusion_bins=(0, .3, .35, 1))
+    named = [found[f'amodal/image/AP50_{name}'] for name in ('0-30', '30-35', '35-100')]
+    assert named == [1, -1, 1]
+    assert found['amodal/video/vAR@100_0-30'] == 1
+    assert 'amodal/image/AP50_P' not in found and 'amodal/image/AP50_S' in found
+
+
+def test_image_and_video_metrics_share_no_names():
+    assert len({(METRICS[name].level, name) for name in METRICS}) == len(METRICS) == 8
+    assert {name for name in METRICS if METRICS[name].level == 'image'} == {'AP', 'AR', 'mIoU'}

@@ -5,20 +5,36 @@ import numpy as np
 import pytest
 from ap_scenes import Object, Scene, rectangle
 
-from vatrack.evaluation.average_precision import match, precision_recall
+from vatrack.evaluation.average_precision import (
+    PrecisionRecall,
+    Units,
+    match,
+    precision_curve,
+)
 from vatrack.evaluation.evaluate import evaluate
+from vatrack.evaluation.protocols import PROTOCOLS
 
-MISSED, HIT, IGNORED = 0, 1, 2
+MISSED, HIT, IGNORED = 'missed', 'hit', 'ignored'
+
+
+def matched(iou, ignored, crowd=None):
+    """States at IoU .5 and .75 in S strata, from ``ignored`` (S, G)."""
+    iou, ignored = np.array(iou, float), np.array(ignored, bool)
+    crowd = np.zeros(iou.shape[1], bool) if crowd is None else np.array(crowd, bool)
+    detections, truths = np.nonzero(iou)
+    words = match(detections, truths, iou[detections, truths], ~ignored.T, crowd, len(iou))
+    assert [each.shape for each in words] == [(len(iou), len(ignored))] * 2
+    assert not (words[0] & words[1]).any()
+    names = np.array([MISSED, HIT, IGNORED])
+    return [[names[(hit >> t & 1) + 2 * (ignored >> t & 1)].tolist() for t in (0, 5)]
+            for hit, ignored in zip(words[0].T, words[1].T, strict=True)]
 
 
 def states(iou, ignored=None, crowd=None):
     """States at IoU .5 and .75 in one stratum."""
-    iou = np.array(iou, float)
-    none = np.zeros(iou.shape[1], bool)
-    found = match(iou, none[None] if ignored is None else np.array([ignored], bool),
-                  none if crowd is None else np.array(crowd, bool))
-    assert found.shape == (1, 10, len(iou))
-    return found[0, 0].tolist(), found[0, 5].tolist()
+    ignored = np.zeros(np.shape(iou)[1], bool) if ignored is None else ignored
+    found, = matched(iou, [ignored], crowd)
+    return tuple(found)
 
 
 def test_takes_the_best_overlap():
@@ -49,23 +65,74 @@ def test_threshold_itself_is_enough():
 
 
 def test_strata_are_independent():
-    found = match(np.array([[.9, .6], [.9, 0]]), np.array([[0, 0], [1, 0]], bool),
-                  np.zeros(2, bool))
-    assert found[:, 0].tolist() == [[HIT, MISSED], [HIT, IGNORED]]
+    found = matched([[.9, .6], [.9, 0]], [[0, 0], [1, 0]])
+    assert [at_50 for at_50, _ in found] == [[HIT, MISSED], [HIT, IGNORED]]
+
+
+def test_more_strata_than_fit_a_machine_word():
+    """Each of 20 strata ignores one of three truths."""
+    ignored = np.eye(3, dtype=bool)[np.arange(20) % 3]
+    found = matched([[.9, .8, .7], [.9, .8, .7]], ignored)
+    expected = [[HIT, HIT], [HIT, HIT], [HIT, HIT]]
+    assert [at_50 for at_50, _ in found] == [expected[s % 3] for s in range(20)]
+    # At .75 the third truth is no candidate, so whoever finds none of two takes the ignored one.
+    at_75 = [[HIT, IGNORED], [HIT, IGNORED], [HIT, HIT]]
+    assert [each for _, each in found] == [at_75[s % 3] for s in range(20)]
 
 
 @pytest.mark.parametrize('shape', [(0, 3), (3, 0), (0, 0)])
 def test_nothing_to_match(shape):
-    found = match(np.zeros(shape), np.zeros((2, shape[1]), bool), np.zeros(shape[1], bool))
-    assert found.shape == (2, 10, shape[0])
-    assert (found == MISSED).all()
+    expected = [MISSED] * shape[0]
+    assert matched(np.zeros(shape), np.zeros((2, shape[1]))) == [[expected] * 2] * 2
 
 
 def test_interpolated_precision():
-    """Hit, miss, hit of 4: precision 1 up to recall .25, 2/3 up to .5, then 0."""
-    precision, recall = precision_recall(np.array([[HIT, MISSED, IGNORED, HIT]]), 4)
-    assert recall.tolist() == [.5]
-    assert precision[0].tolist() == [1] * 26 + [2 / 3] * 25 + [0] * 50
+    """Hit, miss, ignored, hit of 4: precision 1 up to recall .25, 2/3 up to .5, then 0."""
+    hits = np.array([1 << 3, 0, 0, 1 << 3], np.uint16)
+    precision = precision_curve(hits, np.array([0, 0, 1 << 3, 0], np.uint16), 4)
+    assert precision.shape == (10, 101)
+    assert precision[3].tolist() == [1] * 26 + [2 / 3] * 25 + [0] * 50
+    assert not precision[[*range(3), *range(4, 10)]].any()
+
+
+def units_of(scores, categories, areas, truths, pairs, unit_ids=(1,), units=None):
+    """``truths`` are (category, area, occlusion, crowd), ``pairs`` (detection, truth, IoU)."""
+    columns = [np.array(column) for column in zip(*truths, strict=True)]
+    detections, partners, iou = (np.array(column) for column in zip(*pairs, strict=True))
+    return Units(np.array(unit_ids), np.zeros(len(scores), int) if units is None else
+                 np.array(units), np.array(scores, float), np.array(categories),
+                 np.array(areas, float), columns[0], columns[1].astype(float),
+                 columns[2].astype(float), columns[3].astype(bool), detections, partners, iou)
+
+
+@pytest.mark.parametrize('name', PROTOCOLS)
+def test_counts_the_truth_of_each_stratum(name):
+    """All bounds of areas and of occlusions, just outside of them, and unknown."""
+    strata = PROTOCOLS[name].strata
+    areas = {bound + step for stratum in strata.values() for bound in stratum.area
+             for step in (-1, 0, 1)}
+    rates = {rate for stratum in strata.values() for bound in stratum.occlusion or ()
+             for rate in (bound, np.nextafter(bound, -1), np.nextafter(bound, 2))}
+    truths = [(1, area, rate, False) for area in sorted(areas) for rate in (*sorted(rates), np.nan)]
+    collector = PrecisionRecall(strata.values(), [1], 100)
+    collector.add(units_of([.5], [1], [9], [*truths, (1, 9, 0, True)], [(0, 0, .1)]))
+    areas, rates = np.array(truths, float)[:, 1:3].T
+    assert collector.num_truth.tolist() == [
+        [np.count_nonzero(~stratum.excludes(areas, rates)) for stratum in strata.values()]]
+
+
+def test_a_budget_is_per_class_and_unit():
+    """Two units and two classes: the second best of each finds the truth."""
+    truths = [(category, 9, 0, False) for _ in range(2) for category in (1, 2)]
+    categories, units = [1, 1, 2, 2] * 2, [0] * 4 + [1] * 4
+    pairs = [(2 * i + 1, i, .9) for i in range(4)]
+    collector = PrecisionRecall(PROTOCOLS['ytvis'].strata.values(), [1, 2], 2)
+    collector.add(units_of([.9, .8] * 4, categories, [9] * 8, truths, pairs, (7, 4), units))
+    assert collector.recall(1)[:, 0, 0].tolist() == [0, 0]
+    assert collector.recall(2)[:, 0, 0].tolist() == [1, 1]
+    # Of each class: two misses of .9, then two hits of .8.
+    assert collector.precision(2)[:, 0, 0].tolist() == [[.5] * 101] * 2
+    assert not collector.precision(1)[:, 0].any()
 
 
 @pytest.mark.parametrize('level', ['image/AR', 'video/vAR@100'])

@@ -117,11 +117,27 @@ def test_tracks_are_assembled_from_frames(ann_file, tmp_path):
     assert [(t.video_id, t.track_id) for t in (first, second, third)] == [(3, 1), (3, 2), (8, 3)]
     assert first.score == pytest.approx(0.3) and first.scores == [0.2, 0.4, 0.3]
     assert first.category_id == 7 and first.category_ids is None
-    assert second.score == pytest.approx(0.7) and second.scores == [0.9, None, 0.5]
-    assert second.category_id == 4 and second.category_ids == [4, None, 7]
-    assert second.bboxes == [(5, 5, 15, 15), None, (6, 5, 16, 13)]
-    assert second.masks['amodal'] == [box_mask(5, 5, 10, 10), None, box_mask(6, 5, 10, 8)]
-    assert second.masks['visible'] == [box_mask(5, 5, 5, 10), None, box_mask(5, 5, 5, 10)]
+    assert second.score == pytest.approx(0.7) and second.scores == [0.9, 0.5]
+    assert second.category_id == 4 and second.category_ids == [4, 7]
+    assert second.frames == [0, 2] and second.visible_bboxes is None
+    assert second.bboxes == [(5, 5, 15, 15), (6, 5, 16, 13)]
+    assert second.masks['amodal'] == [box_mask(5, 5, 10, 10), box_mask(6, 5, 10, 8)]
+    assert second.masks['visible'] == [box_mask(5, 5, 5, 10), box_mask(5, 5, 5, 10)]
+
+
+def test_visible_boxes_are_written_where_a_model_has_them(ann_file, tmp_path):
+    out = tmp_path / 'results.json'
+    metric = make_metric(ann_file, out=str(out))
+    frames = [*perfect(3), frame(8, 0, [detection(0)]), frame(8, 1, [])]
+    for sample in frames:
+        instances = sample.pred_track_instances
+        instances.visible_bboxes = instances.bboxes - torch.tensor([0., 0., 5., 0.])
+    feed(metric, frames)
+    metric.evaluate(5)
+    first, second = read_results(out, load_annotations(ann_file))
+    assert first.visible_bboxes == [(5, 5, 10, 15)] * 3 and first.bboxes == [(5, 5, 15, 15)] * 3
+    assert (second.frames, second.visible_bboxes) == ([0], [(5, 5, 10, 15)])
+    assert json.loads(out.read_text())[1]['visible_bboxes'] == [[5, 5, 5, 10], None]
 
 
 def test_majority_of_frames_decides_the_class(ann_file, tmp_path):
@@ -281,7 +297,7 @@ def test_a_kind_that_is_not_annotated_is_not_scored(ann_file):
 
 
 @pytest.mark.parametrize(('kwargs', 'message'), [
-    ({'metric': ['mAP']}, r"unknown metrics \['mAP'\]; choose from \['AP', 'vAP'\]"),
+    ({'metric': ['mAP']}, r"unknown metrics \['mAP'\]; choose from \['AP', 'AR', 'vAP'"),
     ({'protocol': 'coco'}, "unknown protocol 'coco'; choose one of"),
 ])
 def test_unknown_names_are_refused_before_any_frame(ann_file, kwargs, message):

@@ -35,6 +35,27 @@ def test_equals_dense_volumes_exactly(size):
     np.testing.assert_array_equal(ours.iou, inter.sum(2) / np.maximum(union.sum(2), 1))
 
 
+def test_pairs_are_the_overlaps_of_all_frames():
+    rng = np.random.default_rng(2)
+    tracks, truths = random_volumes(rng, 7, 5, (4, 5)), random_volumes(rng, 6, 5, (4, 5))
+    similarity = video_similarity([to_rles(v) for v in tracks], [to_rles(v) for v in truths], 5)
+    table = np.zeros((5, 7, 6), np.int64)
+    pairs, seen, true = similarity.pairs, similarity.tracks, similarity.truths
+    frames = seen.frames[pairs.tracks]
+    np.testing.assert_array_equal(frames, true.frames[pairs.truths])
+    table[frames, seen.owners[pairs.tracks], true.owners[pairs.truths]] = pairs.intersections
+    np.testing.assert_array_equal(
+        table, np.einsum('nthw,mthw->tnm', tracks.astype(int), truths.astype(int)))
+    assert pairs.intersections.all()
+    union = seen.areas[pairs.tracks] + true.areas[pairs.truths] - pairs.intersections
+    np.testing.assert_array_equal(pairs.iou, pairs.intersections / union)
+    for appearances, volumes in ((seen, tracks), (true, truths)):
+        areas = np.zeros((5, len(volumes)), np.int64)
+        areas[appearances.frames, appearances.owners] = appearances.areas
+        np.testing.assert_array_equal(areas, volumes.sum((2, 3)).T)
+        assert appearances.areas.all()
+
+
 def test_equals_concatenated_run_lengths():
     rng = np.random.default_rng(1)
     tracks, truths = random_volumes(rng, 8, 5, (6, 4)), random_volumes(rng, 8, 5, (6, 4))

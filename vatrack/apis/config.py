@@ -16,10 +16,12 @@ from mmengine.dist import is_distributed
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from vatrack.evaluation.evaluate import METRICS
+from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 
-_RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k != 'self'),
-                'env_cfg', 'auto_scale_lr', 'default_scope', 'vis_backends')
+#: What a runner reads: its parameters, and what it looks up in the config itself.
+RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k != 'self'),
+                'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'compile',
+                'activation_checkpointing', 'efficient_conv_bn_eval')
 
 _WRONG_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
                              r"|missing \d+ required (?:\w|-| )*arguments?: (.+))")
@@ -50,8 +52,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: '
                           f'{error}') from error
     for key in config:
-        near = difflib.get_close_matches(key, _RUNNER_KEYS, n=1, cutoff=0.85)
-        if near and key not in _RUNNER_KEYS:
+        near = difflib.get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
+        if near and key not in RUNNER_KEYS:
             raise ConfigError(f'{path}: unknown key {key!r}{_did_you_mean(near)}')
     for key in options or {}:
         _check_option(config, key)
@@ -73,13 +75,15 @@ def check_association(config: Config, split: str) -> None:
     evaluator = config.get(f'{split}_evaluator')
     if not evaluator or config.model.get('tracker', {}).get('type') != 'NoAssociation':
         return
-    video = [name for name in evaluator.get('metric', ())
-             if name in METRICS and METRICS[name].level == 'video']
+    asked = evaluator.get('metric', ())
+    video = [name for name in ([asked] if isinstance(asked, str) else asked)
+             if name == ALL_METRICS or (name in METRICS and METRICS[name].level == 'video')]
     if video:
         raise ConfigError(
             f'{config.filename}: this model finds objects in single images (model.tracker is '
             f'NoAssociation), so that {", ".join(video)} would measure nothing of it; ask for AP, '
-            'or choose a tracker, for example --cfg-options model.tracker.type=IoUTracker')
+            'AR or mIoU, or choose a tracker, for example --cfg-options '
+            'model.tracker.type=IoUTracker')
 
 
 def check_config_file(path: str | Path) -> None:
@@ -100,10 +104,10 @@ def _check_option(config: Config, key: str) -> None:
     node: Any = dict(config.items())
     *parents, leaf = key.split('.')
     top = (*parents, leaf)[0]
-    if top in node and top not in _RUNNER_KEYS:
+    if top in node and top not in RUNNER_KEYS:
         raise ConfigError(f'--cfg-options {key}: {top!r} only helped to write the config, nothing '
                           'reads it any more; change what it went into, under one of '
-                          f'{[name for name in node if name in _RUNNER_KEYS]}')
+                          f'{[name for name in node if name in RUNNER_KEYS]}')
     for i, part in enumerate(parents):
         if isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
@@ -111,14 +115,14 @@ def _check_option(config: Config, key: str) -> None:
             node = node[part]
         elif isinstance(node, dict) and part in node and node[part] is None:
             return  # an optional part, such as clip_grad=None
-        elif i == 0 and part in _RUNNER_KEYS:
+        elif i == 0 and part in RUNNER_KEYS:
             return  # one that the config leaves out, such as auto_scale_lr
         else:
             near = difflib.get_close_matches(part, list(node) if isinstance(node, dict) else [])
             where = '.'.join(parents[:i]) or 'the config'
             raise ConfigError(f'--cfg-options {key}: {where} has no {part!r}{_did_you_mean(near)}')
     if isinstance(node, dict):
-        known = list(node) if parents else [*node, *_RUNNER_KEYS]
+        known = list(node) if parents else [*node, *RUNNER_KEYS]
         near = difflib.get_close_matches(leaf, known, n=1, cutoff=0.8)
         if near and leaf not in known:
             raise ConfigError(f'--cfg-options {key}: no such key{_did_you_mean(near)}')

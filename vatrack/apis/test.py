@@ -8,6 +8,7 @@ from mmengine.dist import is_main_process
 
 from vatrack.engine import bare_model
 from vatrack.evaluation.evaluate import evaluate
+from vatrack.evaluation.protocols import Protocol, get_protocol
 from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.structures import AnnotationError, load_annotations
 from vatrack.structures.results import read_results
@@ -62,9 +63,10 @@ def score_results(config: Config, results: str | Path) -> dict[str, float]:
     check_association(config, 'test')
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
-    metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
-                       evaluator.protocol)
-    print(full_report(annotations, metrics, evaluator.protocol))
+    protocol = _protocol(config)
+    metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric, protocol,
+                       per_category=evaluator.get('per_category', False))
+    print(full_report(annotations, metrics, protocol))
     _save(config, metrics, results)
     return metrics
 
@@ -79,10 +81,11 @@ def score_visible_as_amodal(config: Config, results: str | Path) -> dict[str, fl
     """
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
-    metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric,
-                       evaluator.protocol, kinds=['amodal'], predicted_kind={'amodal': 'visible'})
-    print('\nvisible masks against amodal truth\n' +
-          full_report(annotations, metrics, evaluator.protocol))
+    protocol = _protocol(config)
+    metrics = evaluate(annotations, read_results(results, annotations), evaluator.metric, protocol,
+                       kinds=['amodal'], predicted_kind={'amodal': 'visible'},
+                       per_category=evaluator.get('per_category', False))
+    print('\nvisible masks against amodal truth\n' + full_report(annotations, metrics, protocol))
     return metrics
 
 
@@ -107,6 +110,11 @@ def show_results(config: Config, results: str | Path, show_dir: str | Path,
 
 def _save(config: Config, metrics: dict[str, float], results: str | Path) -> None:
     path = Path(results).with_suffix('.metrics.json')
-    evaluator = config.test_evaluator
-    save_metrics(path, metrics, evaluator.protocol, evaluator.ann_file)
+    save_metrics(path, metrics, _protocol(config), config.test_evaluator.ann_file)
     print(f'numbers: {path}')
+
+
+def _protocol(config: Config) -> Protocol:
+    evaluator = config.test_evaluator
+    return get_protocol(evaluator.protocol, evaluator.get('score_thr'),
+                        evaluator.get('occlusion_bins'))

@@ -1,11 +1,11 @@
 """AP of single frames and vAP of whole videos, under a protocol."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from .average_precision import Curves, PrecisionRecall, Unit
+from .average_precision import PrecisionRecall, Units
 from .protocols import Budgets, Protocol, track_category
 from .similarity import ComparedVideo, mean_areas
 
@@ -19,55 +19,74 @@ class ImageAP:
     Args:
         protocol: The rules.
         category_ids: Ids of the annotation file.
+        metrics: Some of :attr:`names`.
     """
 
+    names = ('AP', 'AR')
     level = 'image'
 
-    def __init__(self, protocol: Protocol, category_ids: Sequence[int]) -> None:
+    def __init__(self, protocol: Protocol, category_ids: Sequence[int],
+                 metrics: Sequence[str] = names) -> None:
         self.protocol = protocol
+        self.metrics = tuple(metrics)
         self.curves = PrecisionRecall(protocol.strata.values(), category_ids,
                                       protocol.image.all[-1])
 
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
-        for index, frame in enumerate(compared.similarity.frames):
-            if len(frame.tracks) or len(frame.truths):
-                self.curves.add(self._unit(compared, index))
+        similarity = compared.similarity
+        tracks, truths, pairs = similarity.tracks, similarity.truths, similarity.pairs
+        instances = [compared.truths[i].instances[t]
+                     for i, t in zip(truths.owners.tolist(), truths.frames.tolist(), strict=True)]
+        crowd = np.array([instance.iscrowd for instance in instances], bool)
+        # Any part of a crowd is a match: COCO divides by the detection alone.
+        iou = np.where(crowd[pairs.truths],
+                       pairs.intersections / tracks.areas[pairs.tracks], pairs.iou)
+        # Of equal overlaps the truth with the highest annotation id is taken.
+        by_id = np.argsort([instance.id for instance in instances], kind='stable').astype(np.int64)
+        place = np.argsort(by_id)
+        self.curves.add(Units(
+            ids=np.array([frame.id for frame in compared.video.frames], np.int64),
+            detection_units=tracks.frames,
+            scores=_in_frames(compared, 'score', 'scores', float),
+            categories=_in_frames(compared, 'category_id', 'category_ids', np.int64),
+            areas=self._areas(compared),
+            truth_categories=np.array([instance.category_id for instance in instances],
+                                      np.int64)[by_id],
+            truth_areas=truths.areas[by_id],
+            truth_occlusions=_occlusions([instance.occlusion for instance in instances])[by_id],
+            truth_iscrowd=crowd[by_id],
+            pair_detections=pairs.tracks, pair_truths=place[pairs.truths], pair_iou=iou))
+
+    def merge(self, other: ImageAP) -> None:
+        """Take in what another has seen."""
+        self.curves.merge(other.curves)
 
     def compute(self) -> dict[str, float]:
         """Fractions in [0, 1] by name, ``'image/AP50'``; -1 where there is no truth."""
-        budgets = self.protocol.image
-        curves = {budget: self.curves.curves(budget) for budget in budgets.all}
-        values = _summarise(curves, self.protocol, budgets, 'image/')
-        return values | {'image/AR': _mean(curves[budgets.ap].recall[:, 0])}
+        return _means(self._table())
 
-    def _unit(self, compared: ComparedVideo, index: int) -> Unit:
-        frame = compared.similarity.frames[index]
-        tracks = [compared.tracks[i] for i in frame.tracks]
-        truths = [compared.truths[i].instances[index] for i in frame.truths]
-        crowd = np.array([truth.iscrowd for truth in truths], bool)
-        # Any part of a crowd is a match: COCO divides by the detection alone.
-        iou = np.where(crowd, frame.intersections / frame.track_areas[:, None], frame.iou)
-        by_id = np.argsort([truth.id for truth in truths], kind='stable').astype(np.int64)
-        return Unit(
-            compared.video.frames[index].id,
-            iou[:, by_id],
-            np.array([track.frame_score(index) for track in tracks], float),
-            np.array([track.frame_category(index) for track in tracks], np.int64),
-            self._areas(compared, index),
-            np.array([truth.category_id for truth in truths], np.int64)[by_id],
-            frame.truth_areas[by_id],
-            _occlusions([truth.occlusion for truth in truths])[by_id],
-            crowd[by_id],
-        )
+    def by_category(self) -> dict[int, dict[str, float]]:
+        """Numbers of each category by id, named as in :meth:`compute`."""
+        return _means_by_category(self._table(), self.curves.category_ids)
 
-    def _areas(self, compared: ComparedVideo, index: int) -> np.ndarray:
-        frame = compared.similarity.frames[index]
+    def _table(self) -> dict[str, np.ndarray]:
+        table = {}
+        if 'AP' in self.metrics:
+            table |= _precisions(self.curves, self.protocol, self.protocol.image, 'image/AP')
+        if 'AR' in self.metrics:
+            table |= _recalls(self.curves, self.protocol, self.protocol.image, 'image/AR')
+            table['image/AR'] = self.curves.recall(self.protocol.image.ap)[:, 0]
+        return table
+
+    def _areas(self, compared: ComparedVideo) -> np.ndarray:
+        shown = compared.similarity.tracks
         if self.protocol.image_detection_area == 'mask':
-            return frame.track_areas
+            return shown.areas
         areas = []
-        for track in (compared.tracks[i] for i in frame.tracks):
-            box = track.bboxes[index] if track.bboxes is not None else None
+        for i, index in zip(shown.owners.tolist(), shown.frames.tolist(), strict=True):
+            track = compared.tracks[i]
+            box = track.bboxes[track.position(index)] if track.bboxes is not None else None
             if box is None:
                 raise ValueError(
                     f'protocol {self.protocol.name!r} takes areas from boxes, but track '
@@ -87,55 +106,97 @@ class VideoAP:
     Args:
         protocol: The rules.
         category_ids: Ids of the annotation file.
+        metrics: Some of :attr:`names`.
     """
 
+    names = ('vAP', 'vAR')
     level = 'video'
 
-    def __init__(self, protocol: Protocol, category_ids: Sequence[int]) -> None:
+    def __init__(self, protocol: Protocol, category_ids: Sequence[int],
+                 metrics: Sequence[str] = names) -> None:
         self.protocol = protocol
+        self.metrics = tuple(metrics)
         self.curves = PrecisionRecall(protocol.strata.values(), category_ids,
                                       protocol.video.all[-1])
 
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
-        similarity = compared.similarity
-        present = np.flatnonzero(similarity.truth_areas.any(axis=1))
-        truths = [compared.truths[i] for i in present]
-        # Unlike at image level, a crowd has the plain IoU (youtubevos/cocoapi).
-        self.curves.add(Unit(
-            compared.video.id,
-            similarity.iou[:, present],
-            np.array([track.score for track in compared.tracks], float),
-            np.array([track_category(track, self.protocol.class_rule)
-                      for track in compared.tracks], np.int64),
-            mean_areas(similarity.track_areas),
-            np.array([truth.category_id for truth in truths], np.int64),
-            mean_areas(similarity.truth_areas[present]),
-            _occlusions([truth.occlusion for truth in truths]),
-            np.array([truth.iscrowd for truth in truths], bool),
-        ))
+        self.curves.add(video_units(compared, self.protocol))
+
+    def merge(self, other: VideoAP) -> None:
+        """Take in what another has seen."""
+        self.curves.merge(other.curves)
 
     def compute(self) -> dict[str, float]:
         """Fractions in [0, 1] by name, ``'video/vAP50'``; -1 where there is no truth."""
-        budgets = self.protocol.video
-        curves = {budget: self.curves.curves(budget) for budget in budgets.all}
-        return _summarise(curves, self.protocol, budgets, 'video/v')
+        return _means(self._table())
+
+    def by_category(self) -> dict[int, dict[str, float]]:
+        """Numbers of each category by id, named as in :meth:`compute`."""
+        return _means_by_category(self._table(), self.curves.category_ids)
+
+    def _table(self) -> dict[str, np.ndarray]:
+        table = {}
+        if 'vAP' in self.metrics:
+            table |= _precisions(self.curves, self.protocol, self.protocol.video, 'video/vAP')
+        if 'vAR' in self.metrics:
+            table |= _recalls(self.curves, self.protocol, self.protocol.video, 'video/vAR')
+        return table
 
 
-def _summarise(curves: Mapping[int, Curves], protocol: Protocol, budgets: Budgets,
-               prefix: str) -> dict[str, float]:
-    """Metrics of one level; threshold 0 is IoU .50, 5 is .75, stratum 0 is 'all'."""
-    fixed = curves[budgets.fixed].precision
-    values = {'AP': _mean(curves[budgets.ap].precision[:, 0]),
-              'AP50': _mean(fixed[:, 0, 0]), 'AP75': _mean(fixed[:, 0, 5])}
+def video_units(compared: ComparedVideo, protocol: Protocol) -> Units:
+    """A video as one unit: its tracks, and the truths that ever have a pixel."""
+    similarity = compared.similarity
+    present = np.flatnonzero(similarity.truth_areas.any(axis=1))
+    truths = [compared.truths[i] for i in present.tolist()]
+    # Unlike at image level, a crowd has the plain IoU (youtubevos/cocoapi).
+    iou = similarity.iou[:, present]
+    pair_detections, pair_truths = np.nonzero(iou)
+    return Units(
+        ids=np.array([compared.video.id]),
+        detection_units=np.zeros(len(compared.tracks), np.int64),
+        scores=np.array([track.score for track in compared.tracks], float),
+        categories=np.array([track_category(track, protocol.class_rule)
+                             for track in compared.tracks], np.int64),
+        areas=mean_areas(similarity.track_areas),
+        truth_categories=np.array([truth.category_id for truth in truths], np.int64),
+        truth_areas=mean_areas(similarity.truth_areas[present]),
+        truth_occlusions=np.array([truth.occlusion for truth in truths], float),
+        truth_iscrowd=np.array([truth.iscrowd for truth in truths], bool),
+        pair_detections=pair_detections, pair_truths=pair_truths,
+        pair_iou=iou[pair_detections, pair_truths])
+
+
+def _precisions(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
+                prefix: str) -> dict[str, np.ndarray]:
+    """Precisions by metric, classes first; threshold 0 is IoU .50, 5 is .75, stratum 0 'all'."""
+    fixed = curves.precision(budgets.fixed)
+    whole = fixed if budgets.ap == budgets.fixed else curves.precision(budgets.ap)
+    table = {'': whole[:, 0], '50': fixed[:, 0, 0], '75': fixed[:, 0, 5]}
     for s, name in enumerate(protocol.strata):
-        if s and protocol.strata_at_50:
-            values[f'AP50_{name}'] = _mean(fixed[:, s, 0])
-        elif s:
-            values[f'AP_{name}'] = _mean(fixed[:, s])
-    for budget in budgets.recall:
-        values[f'AR@{budget}'] = _mean(curves[budget].recall[:, 0])
-    return {f'{prefix}{name}': value for name, value in values.items()}
+        if s:
+            table |= ({f'50_{name}': fixed[:, s, 0]} if protocol.strata_at_50 else
+                      {f'_{name}': fixed[:, s]})
+    return {f'{prefix}{name}': values for name, values in table.items()}
+
+
+def _recalls(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
+             prefix: str) -> dict[str, np.ndarray]:
+    """Recalls over all IoU thresholds by metric, classes first; strata at the largest budget."""
+    table = {f'{prefix}@{budget}': curves.recall(budget)[:, 0] for budget in budgets.recall}
+    largest = curves.recall(budgets.recall[-1])
+    return table | {f'{prefix}@{budgets.recall[-1]}_{name}': largest[:, s]
+                    for s, name in enumerate(protocol.strata) if s}
+
+
+def _means(table: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {name: _mean(values) for name, values in table.items()}
+
+
+def _means_by_category(table: Mapping[str, np.ndarray],
+                       category_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+    return {int(category): _means({name: values[k] for name, values in table.items()})
+            for k, category in enumerate(category_ids)}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -146,3 +207,14 @@ def _mean(values: np.ndarray) -> float:
 
 def _occlusions(rates: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if rate is None else rate for rate in rates], float)
+
+
+def _in_frames(compared: ComparedVideo, name: str, names: str, dtype: type) -> np.ndarray:
+    """An attribute of tracks in their frames, or else that of the track: (E,)."""
+    table = np.zeros(compared.similarity.track_areas.shape, dtype)
+    for row, track in zip(table, compared.tracks, strict=True):
+        whole, single = getattr(track, name), getattr(track, names)
+        row[track.frames] = whole if single is None else [
+            whole if value is None else value for value in single]
+    shown = compared.similarity.tracks
+    return table[shown.owners, shown.frames]

@@ -1,14 +1,17 @@
 """Average precision and recall, by the rules of COCO, for any unit of matching.
 
 A *unit* is what detections and truth are matched within: one frame (AP) or one
-video (vAP). The matching is that of pycocotools' ``COCOeval``, for all classes,
-strata and IoU thresholds of a unit together; pycocotools would loop over each
-of them in Python. The tests hold both against each other.
+video (vAP). The matching is that of pycocotools' ``COCOeval``, which repeats it
+in Python for every class, stratum and IoU threshold; here they all are bits of
+one number per truth. The tests hold both against each other.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,27 +21,37 @@ from .protocols import Stratum
 IOU_THRESHOLDS = np.linspace(.5, .95, 10)
 RECALL_POINTS = np.linspace(0, 1, 101)
 
-_MISSED, _HIT, _IGNORED = 0, 1, 2
+# COCO lets an IoU of 1 pass a threshold of 1 in spite of rounding.
+_THRESHOLDS = np.minimum(IOU_THRESHOLDS, 1 - 1e-10)
+
+# A word holds one bit per threshold; a number in :func:`match` one word per stratum.
+_WORD = np.dtype('<u2')
+_BITS = 1 << np.arange(len(IOU_THRESHOLDS), dtype=_WORD)
+_SET_BITS = (np.arange(1 << len(_BITS))[:, None] & _BITS != 0).astype(np.int64)
+# Words whose first 0 to 10 bits are set.
+_PASSES = np.array([(1 << level) - 1 for level in range(len(_BITS) + 1)], _WORD)
 
 
-@dataclass(frozen=True)
-class Unit:
-    """The D detections and G truths of one frame or video.
+class Units(NamedTuple):
+    """D detections and G truths of U units, and the P pairs of both that overlap in a unit.
 
     Attributes:
-        id: Image or video id; equal scores rank by it.
-        iou: (D, G) float64.
-        scores: (D,) float64; equal scores rank by position.
+        ids: (U,) image or video ids; equal scores rank by them.
+        detection_units: (D,) positions among the units.
+        scores: (D,) float64; equal scores of a unit rank by position.
         categories: (D,) category ids of the detections.
         areas: (D,) areas of the detections, pixels.
         truth_categories: (G,) category ids.
         truth_areas: (G,) pixels.
         truth_occlusions: (G,) in [0, 1], NaN where unknown.
         truth_iscrowd: (G,) bool.
+        pair_detections: (P,) positions among the detections.
+        pair_truths: (P,) positions among the truths.
+        pair_iou: (P,) float64; of equal IoUs the last truth is taken.
     """
 
-    id: int
-    iou: np.ndarray
+    ids: np.ndarray
+    detection_units: np.ndarray
     scores: np.ndarray
     categories: np.ndarray
     areas: np.ndarray
@@ -46,94 +59,134 @@ class Unit:
     truth_areas: np.ndarray
     truth_occlusions: np.ndarray
     truth_iscrowd: np.ndarray
+    pair_detections: np.ndarray
+    pair_truths: np.ndarray
+    pair_iou: np.ndarray
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Precision and recall of K classes, S strata, T thresholds; -1 where there is no truth.
+class Outcomes(NamedTuple):
+    """What became of D detections in S strata.
 
     Attributes:
-        precision: (K, S, T, 101) interpolated precision at the recall points.
-        recall: (K, S, T) highest recall.
+        units: (D,) unit ids.
+        scores: (D,) float64.
+        categories: (D,) category ids.
+        ranks: (D,) ranks within unit and class, from 0.
+        hits: (D, S) words: at which thresholds it takes a truth that counts.
+        ignored: (D, S) words: at which thresholds it is neither hit nor miss.
     """
 
-    precision: np.ndarray
-    recall: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of the detections of a unit, best score first.
-
-    ``ranks`` (D,) counts within the class; ``states`` (S, T, D) int8 is one of
-    missed, hit, ignored; ``num_truth`` (K, S) counts truth that is not ignored.
-    """
-
-    unit: int
+    units: np.ndarray
     scores: np.ndarray
     categories: np.ndarray
     ranks: np.ndarray
-    states: np.ndarray
-    num_truth: np.ndarray
+    hits: np.ndarray
+    ignored: np.ndarray
+
+
+class _Ranges:
+    """The ranges of S strata side by side; excludes what :class:`Stratum` excludes."""
+
+    def __init__(self, strata: Sequence[Stratum]) -> None:
+        self.area = np.array([stratum.area for stratum in strata], float).T
+        self.occlusion = np.array([stratum.occlusion or (-np.inf, np.inf) for stratum in strata]).T
+        self.unknown = np.array([stratum.occlusion is None or stratum.unknown_occlusion
+                                 for stratum in strata])
+
+    def exclude_area(self, areas: np.ndarray) -> np.ndarray:
+        """Which of N areas lie outside: (N, S) bool."""
+        areas = areas[:, None]
+        return (areas < self.area[0]) | (areas > self.area[1])
+
+    def exclude(self, areas: np.ndarray, occlusions: np.ndarray) -> np.ndarray:
+        """Which of N truths do not count: (N, S) bool."""
+        occlusions = occlusions[:, None]
+        inside = (occlusions >= self.occlusion[0]) & (occlusions <= self.occlusion[1])
+        return self.exclude_area(areas) | ~(inside | np.isnan(occlusions) & self.unknown)
 
 
 class PrecisionRecall:
-    """Collects units and draws their precision-recall curves.
+    """Collects units and draws the precision-recall curves of K classes in S strata.
 
     Args:
         strata: S strata.
-        category_ids: K category ids.
+        category_ids: K category ids, ascending.
         max_detections: Most detections per class and unit that count.
     """
 
-    def __init__(self, strata: Sequence[Stratum], category_ids: Sequence[int],
+    def __init__(self, strata: Iterable[Stratum], category_ids: Sequence[int],
                  max_detections: int) -> None:
         self.strata = list(strata)
+        self._ranges = _Ranges(self.strata)
         self.category_ids = np.asarray(list(category_ids))
         self.max_detections = max_detections
-        self._outcomes: list[_Outcome] = []
+        self.num_truth = np.zeros((len(self.category_ids), len(self.strata)), np.int64)
+        self._outcomes = [_no_outcomes(len(self.strata))]
 
-    def add(self, unit: Unit) -> None:
-        """Match the detections of one unit with its truth."""
-        order = np.argsort(-unit.scores, kind='stable')
-        ranks = _rank_in_class(unit.categories[order])
+    def add(self, units: Units) -> None:
+        """Match the detections of some units with their truth."""
+        counted = ~(units.truth_iscrowd[:, None] | self._ranges.exclude(units.truth_areas,
+                                                                        units.truth_occlusions))
+        np.add.at(self.num_truth, np.searchsorted(self.category_ids, units.truth_categories),
+                  counted)
+        # Units and classes never match each other, so one matching serves them all.
+        order = np.lexsort((-units.scores, units.categories, units.detection_units))
+        ranks = _ranks(units.detection_units[order], units.categories[order])
         order, ranks = order[ranks < self.max_detections], ranks[ranks < self.max_detections]
-        categories = unit.categories[order]
-        ignored = np.stack([
-            unit.truth_iscrowd | stratum.excludes(unit.truth_areas, unit.truth_occlusions)
-            for stratum in self.strata])
-        # Classes never match each other, so one matching serves them all.
-        same_class = categories[:, None] == unit.truth_categories
-        states = match(np.where(same_class, unit.iou[order], -1), ignored, unit.truth_iscrowd)
-        outside = np.stack([stratum.excludes_area(unit.areas[order]) for stratum in self.strata])
-        states[(states == _MISSED) & outside[:, None]] = _IGNORED
-        is_class = self.category_ids[:, None] == unit.truth_categories
-        num_truth = is_class.astype(np.int64) @ ~ignored.T
-        self._outcomes.append(
-            _Outcome(unit.id, unit.scores[order], categories, ranks, states, num_truth))
+        hits, ignored = match(*_ranked_pairs(units, order), counted, units.truth_iscrowd,
+                              len(order))
+        outside = self._ranges.exclude_area(units.areas[order])
+        ignored = np.where(outside, _PASSES[-1] & ~hits, ignored)
+        self._outcomes.append(Outcomes(units.ids[units.detection_units[order]],
+                                       units.scores[order], units.categories[order], ranks, hits,
+                                       ignored))
 
-    def curves(self, max_detections: int) -> Curves:
-        """Curves of the ``max_detections`` best detections per class and unit."""
-        sizes = len(self.category_ids), len(self.strata), len(IOU_THRESHOLDS)
-        precision, recall = -np.ones((*sizes, len(RECALL_POINTS))), -np.ones(sizes)
-        outcomes = sorted(self._outcomes, key=lambda outcome: outcome.unit)
-        if not outcomes:
-            return Curves(precision, recall)
-        num_truth = sum(outcome.num_truth for outcome in outcomes)
-        scores, categories, ranks = (
-            np.concatenate([getattr(outcome, name) for outcome in outcomes])
-            for name in ('scores', 'categories', 'ranks'))
-        states = np.concatenate([outcome.states for outcome in outcomes], axis=2)
-        for k, category in enumerate(self.category_ids):
-            chosen = np.flatnonzero((categories == category) & (ranks < max_detections))
-            chosen = chosen[np.argsort(-scores[chosen], kind='stable')]
-            for s in np.flatnonzero(num_truth[k]):
-                precision[k, s], recall[k, s] = precision_recall(states[s][:, chosen],
-                                                                 num_truth[k, s])
-        return Curves(precision, recall)
+    def merge(self, other: PrecisionRecall) -> None:
+        """Take in what another collector of the same strata and classes has seen."""
+        self.num_truth += other.num_truth
+        self._outcomes += other._outcomes
+
+    def precision(self, max_detections: int) -> np.ndarray:
+        """Interpolated precision at the recall points: (K, S, T, 101); -1 without truth.
+
+        Args:
+            max_detections: So many of the best detections per class and unit count.
+        """
+        found = -np.ones((*self.num_truth.shape, len(IOU_THRESHOLDS), len(RECALL_POINTS)))
+        for k, outcomes in enumerate(self._by_class(max_detections)):
+            for s in np.flatnonzero(self.num_truth[k]):
+                found[k, s] = precision_curve(outcomes.hits[:, s], outcomes.ignored[:, s],
+                                              self.num_truth[k, s])
+        return found
+
+    def recall(self, max_detections: int) -> np.ndarray:
+        """Highest recall: (K, S, T); -1 without truth. Argument as for :meth:`precision`."""
+        counts = np.array([[np.bincount(words, minlength=len(_SET_BITS)) @ _SET_BITS
+                            for words in outcomes.hits.T]
+                           for outcomes in self._by_class(max_detections)])
+        num_truth = self.num_truth[..., None]
+        return np.where(num_truth, counts / np.maximum(num_truth, 1), -1)
+
+    def _by_class(self, max_detections: int) -> Iterator[Outcomes]:
+        """Outcomes of each class, best score first."""
+        found = self._ranked()
+        starts = np.searchsorted(found.categories, self.category_ids)
+        ends = np.searchsorted(found.categories, self.category_ids, 'right')
+        for start, end in zip(starts, ends, strict=True):
+            counts = found.ranks[start:end] < max_detections
+            yield Outcomes(*(values[start:end][counts] for values in found))
+
+    def _ranked(self) -> Outcomes:
+        """All outcomes, in order of class, then score, then unit."""
+        if len(self._outcomes) > 1:
+            found = Outcomes(*map(np.concatenate, zip(*self._outcomes, strict=True)))
+            order = np.lexsort((found.units, -found.scores, found.categories))
+            self._outcomes = [Outcomes(*(values[order] for values in found))]
+        return self._outcomes[0]
 
 
-def match(iou: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> np.ndarray:
+def match(detections: np.ndarray, truths: np.ndarray, iou: np.ndarray, counted: np.ndarray,
+          crowd: np.ndarray, num_detections: int) -> tuple[np.ndarray, np.ndarray]:
     """Match detections greedily, best score first, at all strata and thresholds at once.
 
     A detection takes the free truth of highest IoU at or above the threshold:
@@ -141,58 +194,102 @@ def match(iou: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> np.ndarray
     stays free (COCOeval.evaluateImg).
 
     Args:
-        iou: (D, G) IoU, rows by descending score.
-        ignored: (S, G) bool, truth that does not count in a stratum.
-        crowd: (G,) bool.
+        detections: (P,) positions of detections of descending score; P pairs
+            that may match.
+        truths: (P,) positions of truths.
+        iou: (P,) IoU.
+        counted: (G, S) bool, truth that counts in a stratum; the rest is ignored.
+        crowd: (G,) bool, none of which counts.
+        num_detections: D.
 
     Returns:
-        (S, T, D) int8 states: missed, hit, or ignored with the truth it took.
+        Two (D, S) arrays of words, bit t for threshold t: where a detection took
+        truth that counts, and where it took ignored truth.
     """
-    num_truth = iou.shape[1]
-    # COCO lets an IoU of 1 pass a threshold of 1 in spite of rounding.
-    thresholds = np.minimum(IOU_THRESHOLDS, 1 - 1e-10)
-    states = np.full((len(ignored), len(thresholds), len(iou)), _MISSED, np.int8)
-    if iou.size == 0:
-        return states
-    # Ranks as integers: adding a bonus to the IoU itself would round its ties.
-    ranks = iou.argsort(axis=1, kind='stable').argsort(axis=1)
-    bonus = np.where(ignored, 0, num_truth)[:, None]
-    free = np.ones((*states.shape[:2], num_truth), bool)
-    for d in np.flatnonzero(iou.max(axis=1) >= thresholds[0]):
-        allowed = free & (iou[d] >= thresholds[:, None])
-        value = np.where(allowed, ranks[d] + bonus, -1)
-        s, t = np.nonzero(allowed.any(axis=2))
-        g = value[s, t].argmax(axis=1)
-        states[s, t, d] = np.where(ignored[s, g], _IGNORED, _HIT)
-        free[s, t, g] = crowd[g]
-    return states
+    num_strata = counted.shape[1]
+    order = np.lexsort((-truths, -iou, detections))
+    levels = np.searchsorted(_THRESHOLDS, iou[order], 'right')
+    passes = _passes(num_strata)
+    free = _numbers(np.where(counted, _PASSES[-1], 0))
+    free_ignored = [passes[-1] ^ number for number in free]
+    crowd = crowd.tolist()
+    hits, ignored = [0] * num_detections, [0] * num_detections
+    pairs = zip(detections[order].tolist(), truths[order].tolist(),
+                [passes[level] for level in levels.tolist()], strict=True)
+    for detection, group in groupby(pairs, itemgetter(0)):
+        candidates, unmatched = list(group), passes[-1]
+        for stock, taken in ((free, hits), (free_ignored, ignored)):
+            for _, truth, passed in candidates:
+                bits = unmatched & passed & stock[truth]
+                unmatched ^= bits
+                taken[detection] |= bits
+                if not crowd[truth]:
+                    stock[truth] ^= bits
+    return _words(hits, num_strata), _words(ignored, num_strata)
 
 
-def precision_recall(states: np.ndarray, num_truth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Curves of N ranked detections at T thresholds.
+def precision_curve(hits: np.ndarray, ignored: np.ndarray, num_truth: int) -> np.ndarray:
+    """Interpolated precision of N ranked detections at T thresholds.
 
     Args:
-        states: (T, N) states, best score first.
+        hits: (N,) words, best score first.
+        ignored: (N,) words.
         num_truth: Truths that count, > 0.
 
     Returns:
-        Interpolated precision (T, 101) and highest recall (T,).
+        (T, 101); 0 at recalls that are not reached.
     """
-    hits = (states == _HIT).cumsum(axis=1)
-    misses = (states == _MISSED).cumsum(axis=1)
-    recall = hits / num_truth
-    precision = hits / np.maximum(hits + misses, 1)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    # Recalls that are never reached have precision 0.
-    envelope = np.pad(envelope, ((0, 0), (0, 1)))
-    at_points = [row[np.searchsorted(steps, RECALL_POINTS)]
-                 for row, steps in zip(envelope, recall, strict=True)]
-    return np.stack(at_points), recall.max(axis=1, initial=0)
+    # All others are misses at every threshold.
+    events = np.flatnonzero(hits | ignored)
+    is_hit, is_ignored = ((words[events] & _BITS[:, None]) != 0 for words in (hits, ignored))
+    counted = events + 1 - is_ignored.cumsum(axis=1)
+    # Precision is highest at hits, and the n-th hit has recall n / num_truth.
+    rows, columns = np.nonzero(is_hit)
+    numbers = is_hit.cumsum(axis=1)[rows, columns]
+    at_hits = np.zeros((len(_BITS), num_truth))
+    at_hits[rows, numbers - 1] = numbers / counted[rows, columns]
+    envelope = np.maximum.accumulate(at_hits[:, ::-1], axis=1)[:, ::-1]
+    return envelope[:, np.searchsorted(np.arange(1, num_truth + 1) / num_truth, RECALL_POINTS)]
 
 
-def _rank_in_class(categories: np.ndarray) -> np.ndarray:
-    order = np.argsort(categories, kind='stable')
-    ranks = np.empty(len(categories), np.int64)
-    ordered = categories[order]
-    ranks[order] = np.arange(len(categories)) - np.searchsorted(ordered, ordered)
-    return ranks
+def _ranks(units: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    """Ranks within unit and class of detections sorted by both."""
+    starts = np.ones(len(units), bool)
+    starts[1:] = (units[1:] != units[:-1]) | (categories[1:] != categories[:-1])
+    position = np.arange(len(units))
+    return position - np.maximum.accumulate(np.where(starts, position, 0))
+
+
+def _ranked_pairs(units: Units, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of one class that may match: positions in ``order``, truths, IoUs."""
+    position = np.full(len(units.scores), -1)
+    position[order] = np.arange(len(order))
+    keep = ((units.pair_iou >= IOU_THRESHOLDS[0]) & (position[units.pair_detections] >= 0)
+            & (units.categories[units.pair_detections]
+               == units.truth_categories[units.pair_truths]))
+    return position[units.pair_detections[keep]], units.pair_truths[keep], units.pair_iou[keep]
+
+
+def _no_outcomes(num_strata: int) -> Outcomes:
+    none, words = np.zeros(0, np.int64), np.zeros((0, num_strata), _WORD)
+    return Outcomes(none, np.zeros(0), none, none, words, words)
+
+
+@cache
+def _passes(num_strata: int) -> list[int]:
+    """Numbers of an IoU that passes the first 0 to 10 thresholds."""
+    return _numbers(np.repeat(_PASSES[:, None], num_strata, axis=1))
+
+
+def _numbers(words: np.ndarray) -> list[int]:
+    """N numbers of S words each, from (N, S)."""
+    data, size = words.astype(_WORD).tobytes(), words.shape[1] * _WORD.itemsize
+    return [int.from_bytes(data[start:start + size], 'little')
+            for start in range(0, len(data), size)]
+
+
+def _words(numbers: Sequence[int], num_strata: int) -> np.ndarray:
+    """The reverse: (N, S) words."""
+    size = num_strata * _WORD.itemsize
+    data = b''.join([number.to_bytes(size, 'little') for number in numbers])
+    return np.frombuffer(data, _WORD).reshape(len(numbers), num_strata)

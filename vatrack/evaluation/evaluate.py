@@ -1,100 +1,104 @@
 """Score tracks against an annotation file: one function, offline."""
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from mmengine.utils import track_iter_progress
 
 from vatrack.structures import MASK_KINDS, AnnotationFile
 from vatrack.structures.results import ResultError, TrackRecord, check_tracks
 
-from .ap_metrics import ImageAP, VideoAP
+from .metric_names import METRICS, admitted_metrics, check_metrics, metric_makers
 from .protocols import Protocol, get_protocol
-from .similarity import compare_video
-from .truth import check_kind, truth_kinds, truth_tracks
+from .truth import truth_kinds
+from .video_loop import Plan, Scorers, score_videos
 
-#: Metrics by name: built with (protocol, category ids), fed one
-#: :class:`ComparedVideo` after the other by ``add``, read by ``compute``; their
-#: ``level`` is 'image' or 'video'.
-METRICS: dict[str, Any] = {'AP': ImageAP, 'vAP': VideoAP}
+__all__ = ['METRICS', 'check_metrics', 'evaluate', 'kind_pairs']
 
 
 def evaluate(annotations: AnnotationFile, tracks: Iterable[TrackRecord],
-             metrics: Sequence[str] = ('AP', 'vAP'), protocol: str | Protocol = 'sailvos',
-             kinds: Sequence[str] | None = None,
+             metrics: Sequence[str] = ('AP', 'AR', 'vAP', 'vAR'),
+             protocol: str | Protocol = 'sailvos', kinds: Sequence[str] | None = None,
              predicted_kind: Mapping[str, str] | None = None,
-             progress: bool = False) -> dict[str, float]:
+             workers: int = 1, progress: bool = False, score_thr: float | None = None,
+             occlusion_bins: Sequence[float] | None = None,
+             per_category: bool = False) -> dict[str, float]:
     """Score tracks.
 
     Detections rank by score; equal scores by video (or image) id, then by their
-    order in ``tracks``.
+    order in ``tracks``. The numbers are the same, to the bit, for any order of
+    the videos in the file and any number of processes.
 
     Args:
         annotations: Truth.
         tracks: Predictions for its videos.
-        metrics: Names out of :data:`METRICS`.
+        metrics: Names out of :data:`METRICS`, or 'all'.
         protocol: Name of a protocol, or one of your own.
         kinds: Mask kinds of the truth to score; None: all that predictions and
             truth both hold.
         predicted_kind: Which predicted masks to hold against the truth of a
             kind, if not its own: ``{'amodal': 'visible'}`` takes the visible
             masks for amodal ones.
-        progress: Show a progress bar on stderr.
+        workers: Number of processes that share the videos.
+        progress: Show a progress bar on stderr, if that is a terminal.
+        score_thr: Least score of a track that exists for HOTA, CLEAR, IDF1 and
+            mIoU; None: the protocol's.
+        occlusion_bins: Ends of occlusion strata that replace the protocol's,
+            see :meth:`Protocol.with_occlusions`.
+        per_category: Add every number of each category, under its name and the
+            category's: ``'amodal/video/vAP/fish'``.
 
     Returns:
         Fractions in [0, 1] by ``'{kind}/{image|video}/{name}'``, such as
-        ``'amodal/video/vAP50_H'``; -1 where there is no truth.
+        ``'amodal/video/vAP50_H'``; -1 where there is no truth. Of the tracking
+        metrics some are counts, and MOTA may be any number up to 1.
 
     Raises:
-        ValueError: Unknown metric, protocol or kind.
-        ResultError: A track does not fit the annotations, or a kind is asked for
-            that the predictions or the annotations lack.
+        ValueError: Unknown metric, protocol or kind, or bins that do not ascend.
+        ResultError: A track does not fit the annotations, or a kind or metric is
+            asked for that the predictions or the annotations do not allow.
         AnnotationError: The truth contradicts itself or lacks a mask.
     """
-    protocol = get_protocol(protocol)
+    protocol = get_protocol(protocol, score_thr, occlusion_bins)
     names = check_metrics(metrics)
     tracks = list(tracks)
     check_tracks(tracks, annotations, 'predictions')
-    pairs = _kind_pairs(annotations, tracks, kinds, predicted_kind or {})
-    scorers = {kind: [METRICS[name](protocol, sorted(annotations.categories)) for name in names]
-               for kind in pairs}
+    pairs = kind_pairs(annotations, tracks, kinds, predicted_kind or {})
+    names = admitted_metrics(names, protocol, tracks, pairs, truth_kinds(annotations))
     by_video = defaultdict(list)
     for track in tracks:
         by_video[track.video_id].append(track)
-    videos = annotations.videos
-    for video in track_iter_progress(videos, file=sys.stderr) if progress else videos:
-        truths = truth_tracks(video, protocol.max_occlusion, annotations.path)
-        for kind, predicted in pairs.items():
-            check_kind(truths, kind, video, annotations.path)
-            compared = compare_video(video, by_video[video.id], truths, kind, predicted)
-            for scorer in scorers[kind]:
-                scorer.add(compared)
-    values = {f'{kind}/{name}': value for kind in pairs for scorer in scorers[kind]
-              for name, value in scorer.compute().items()}
-    if protocol.decimals is None:
+    category_ids = sorted(annotations.categories)
+    plan = Plan(metric_makers(names, protocol, category_ids), pairs, protocol.max_occlusion,
+                annotations.path)
+    scorers = score_videos(plan, annotations.videos, by_video, workers, progress)
+    return _numbers(scorers, annotations.categories if per_category else {}, protocol.decimals)
+
+
+def _numbers(scorers: Scorers, categories: Mapping[int, str],
+             decimals: int | None) -> dict[str, float]:
+    """Numbers by name, and under it by the names of categories, rounded to ``decimals``."""
+    values = {}
+    for kind, metrics in scorers.items():
+        for metric in metrics:
+            values |= {f'{kind}/{name}': value for name, value in metric.compute().items()}
+    for kind, metrics in scorers.items():
+        for metric in metrics if categories else ():
+            values |= {f'{kind}/{name}/{categories[category]}': value
+                       for category, numbers in metric.by_category().items()
+                       for name, value in numbers.items()}
+    if decimals is None:
         return values
-    return {name: round(value, protocol.decimals) for name, value in values.items()}
+    return {name: round(value, decimals) for name, value in values.items()}
 
 
-def check_metrics(metrics: Sequence[str]) -> list[str]:
-    """Names of metrics as a list.
+def kind_pairs(annotations: AnnotationFile, tracks: Sequence[TrackRecord],
+               kinds: Sequence[str] | None, predicted_kind: Mapping[str, str]) -> dict[str, str]:
+    """Predicted kind by truth kind, for the kinds to score.
 
     Raises:
-        ValueError: A name is unknown; lists those that are not.
+        ValueError: A kind is unknown.
+        ResultError: Predictions or annotations lack a kind.
     """
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise ValueError(f'unknown metrics {unknown}; choose from {list(METRICS)}')
-    return names
-
-
-def _kind_pairs(annotations: AnnotationFile, tracks: Sequence[TrackRecord],
-                kinds: Sequence[str] | None, predicted_kind: Mapping[str, str]) -> dict[str, str]:
-    """Predicted kind by truth kind, for the kinds to score."""
     # Without a single prediction no kind is lacking: every object is missed.
     predicted = set(tracks[0].masks) if tracks else set(MASK_KINDS)
     true = truth_kinds(annotations)

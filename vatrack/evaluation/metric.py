@@ -15,7 +15,14 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from vatrack.registry import METRICS
-from vatrack.structures import MASK_KINDS, AnnotationFile, Video, load_annotations, masks_field
+from vatrack.structures import (
+    MASK_KINDS,
+    AnnotationFile,
+    Video,
+    bboxes_field,
+    load_annotations,
+    masks_field,
+)
 from vatrack.structures.results import ResultError, TrackRecord, write_results
 
 from .evaluate import check_metrics, evaluate
@@ -40,24 +47,31 @@ class VideoInstanceMetric(BaseMetric):
 
     Args:
         ann_file: Annotation file with the truth.
-        metric: What to compute: 'AP' (image level), 'vAP' (video level). (Not
-            ``metrics``: mmengine takes a dict with that key for an evaluator.)
+        metric: What to compute, such as 'AP' (image level) and 'vAP' (video
+            level). (Not ``metrics``: mmengine takes a dict with that key for an
+            evaluator.)
         protocol: Name of the evaluation protocol, see ``protocols.py``.
+        score_thr: As of :func:`~vatrack.evaluation.evaluate.evaluate`.
+        occlusion_bins: As of ``evaluate``.
+        per_category: As of ``evaluate``.
         out: Result file to write; None keeps none.
         **kwargs: As :class:`mmengine.evaluator.BaseMetric`.
 
     Raises:
-        ValueError: Unknown metric or protocol; raised before any frame is
-            processed.
+        ValueError: Unknown metric or protocol, or wrong bins; raised before any
+            frame is processed.
     """
 
     default_prefix = ''
 
     def __init__(self, ann_file: str, metric: Sequence[str] = ('AP', 'vAP'),
-                 protocol: str = 'sailvos-full', out: str | None = None, **kwargs: Any) -> None:
+                 protocol: str = 'sailvos-full', out: str | None = None,
+                 score_thr: float | None = None, occlusion_bins: Sequence[float] | None = None,
+                 per_category: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.metric = check_metrics(metric)
-        self.protocol = get_protocol(protocol).name
+        self.protocol = get_protocol(protocol, score_thr, occlusion_bins)
+        self.per_category = per_category
         self.ann_file = ann_file
         self.out = out
         self._annotations: AnnotationFile | None = None
@@ -103,7 +117,7 @@ class VideoInstanceMetric(BaseMetric):
         self._open.add(instances)
         if self._open.length == frame.video_length:
             with self._part().open('a') as file:
-                file.writelines(json.dumps(record.to_json()) + '\n'
+                file.writelines(json.dumps(record.to_json(frame.video_length)) + '\n'
                                 for record in self._open.tracks())
             self._done.append(frame.video_id)
             self._open = None
@@ -184,11 +198,12 @@ class VideoInstanceMetric(BaseMetric):
         logger = MMLogger.get_current_instance()
         tracks = list(_merge(parts))
         if self.out is not None:
-            write_results(self.out, tracks)
+            write_results(self.out, tracks, self.annotations)
             logger.info('Wrote %s', self.out)
         true = truth_kinds(self.annotations)
         metrics = evaluate(self.annotations, tracks, self.metric, self.protocol,
-                           [kind for kind in kinds if kind in true] or None)
+                           [kind for kind in kinds if kind in true] or None,
+                           per_category=self.per_category)
         logger.info('\n%s', full_report(self.annotations, metrics, self.protocol))
         return metrics
 
@@ -203,7 +218,7 @@ class _OpenVideo:
     def __init__(self, video: Video, kinds: tuple[str, ...], categories: list[int]) -> None:
         self.video, self.kinds, self.categories = video, kinds, categories
         self.length = 0
-        self.frames: dict[int, dict[int, tuple]] = defaultdict(dict)
+        self.frames: dict[int, dict[int, list]] = defaultdict(dict)
 
     @property
     def expected(self) -> str:
@@ -212,35 +227,37 @@ class _OpenVideo:
 
     def add(self, instances: Any) -> None:
         """Take the next frame."""
-        masks = zip(*(instances[masks_field(kind)] for kind in self.kinds), strict=True)
-        for track_id, score, label, box, rles in zip(
-                instances.instances_id.tolist(), instances.scores.tolist(),
-                instances.labels.tolist(), instances.bboxes.tolist(), masks, strict=True):
-            self.frames[track_id][self.length] = score, self.categories[label], tuple(box), rles
+        lists = [instances.instances_id.tolist(), instances.scores.tolist(),
+                 [self.categories[label] for label in instances.labels.tolist()],
+                 list(map(tuple, instances.bboxes.tolist())),
+                 *(instances[masks_field(kind)] for kind in self.kinds)]
+        if bboxes_field('visible') in instances:
+            lists.append(list(map(tuple, instances.visible_bboxes.tolist())))
+        for track_id, *values in zip(*lists, strict=True):
+            self.frames[track_id][self.length] = values
         self.length += 1
 
     def tracks(self) -> Iterator[TrackRecord]:
-        length = len(self.video.frames)
         for track_id, present in sorted(self.frames.items()):
-            columns = [[present[t][i] if t in present else None for t in range(length)]
-                       for i in range(3)]
-            scores, categories, boxes = columns
-            classes = [c for c in categories if c is not None]
+            scores, classes, boxes, *others = (list(column) for column in
+                                               zip(*present.values(), strict=True))
             yield TrackRecord(
                 video_id=self.video.id,
                 track_id=track_id + 1,
                 category_id=max(set(classes), key=lambda c: (classes.count(c), -c)),
-                score=sum(s for s in scores if s is not None) / len(present),
-                masks={kind: [present[t][3][k] if t in present else None for t in range(length)]
-                       for k, kind in enumerate(self.kinds)},
+                score=sum(scores) / len(scores),
+                frames=list(present),
+                masks=dict(zip(self.kinds, others, strict=False)),
                 scores=scores,
                 bboxes=boxes,
-                category_ids=categories if len(set(classes)) > 1 else None)
+                visible_bboxes=others[-1] if len(others) > len(self.kinds) else None,
+                category_ids=classes if len(set(classes)) > 1 else None)
 
 
 def _merge(parts: Sequence[Path]) -> Iterator[TrackRecord]:
     """All tracks in order of video and track, with ids that are unique over all videos."""
-    lines = [json.loads(line) for part in parts for line in part.open()]
-    lines.sort(key=lambda record: (record['video_id'], record['track_id']))
-    for new_id, record in enumerate(lines, start=1):
-        yield TrackRecord.from_json({**record, 'track_id': new_id})
+    tracks = [TrackRecord.from_json(json.loads(line)) for part in parts for line in part.open()]
+    tracks.sort(key=lambda track: (track.video_id, track.track_id))
+    for new_id, track in enumerate(tracks, start=1):
+        track.track_id = new_id
+        yield track

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -73,6 +74,32 @@ class Budgets:
 
 
 @dataclass(frozen=True)
+class OverlapRules:
+    """How the mean IoU of objects (mIoU) is taken.
+
+    Attributes:
+        text: The rules in words.
+        match: Which track is held against an object: the one of highest IoU of
+            visible masks in each 'frame', or over all frames of the 'video'
+            (which finds the right one wherever the visible masks were given to
+            the model); at least .5 either way.
+        composed: None: predictions count as they are. 'truth' or 'prediction':
+            they count only where other objects are visible, elsewhere the
+            object's visible mask stands for them; whose visible masks those are.
+        occlusion: Frames of objects count only strictly between these rates.
+        smoothing: Added to intersection and union.
+        drop_perfect: Leave out IoUs of exactly 1.
+    """
+
+    text: str
+    match: Literal['frame', 'video'] = 'frame'
+    composed: Literal['truth', 'prediction'] | None = None
+    occlusion: Range | None = None
+    smoothing: float = 0
+    drop_perfect: bool = False
+
+
+@dataclass(frozen=True)
 class Protocol:
     """One way of scoring.
 
@@ -91,6 +118,9 @@ class Protocol:
         image: Detection budgets at image level.
         video: Detection budgets at video level.
         decimals: Rounding of the fractions; None: not rounded.
+        score_thr: Least score of a track that exists for HOTA, CLEAR, IDF1 and
+            mIoU; AP and AR rank all tracks instead.
+        overlap: Rules of mIoU.
     """
 
     name: str
@@ -105,6 +135,9 @@ class Protocol:
     image: Budgets = Budgets()
     video: Budgets = Budgets()
     decimals: int | None = None
+    score_thr: float = .3
+    overlap: OverlapRules = OverlapRules('predictions as they are; occluded region: what the '
+                                         'visible truth leaves of the object')
 
     @property
     def strata(self) -> dict[str, Stratum]:
@@ -113,6 +146,24 @@ class Protocol:
         strata = {'all': Stratum(EVERY_AREA, every, True)}
         strata |= {name: Stratum(EVERY_AREA, bound) for name, bound in self.occlusions.items()}
         return strata | {name: Stratum(bound, every, True) for name, bound in self.areas.items()}
+
+    def with_occlusions(self, bins: Sequence[float]) -> Protocol:
+        """The same protocol with occlusion strata of one's own.
+
+        Args:
+            bins: Two or more ascending rates in [0, 1]; (0, .1, .3, 1) makes the
+                strata '0-10', '10-30' and '30-100', named in percent.
+
+        Raises:
+            ValueError: The bins are no ascending rates.
+        """
+        bins = [float(rate) for rate in bins]
+        if len(bins) < 2 or not all(a < b for a, b in pairwise([-1, *bins, 2])) or (
+                bins[0] < 0 or bins[-1] > 1):
+            raise ValueError(f'occlusion bins must be two or more ascending rates between 0 and '
+                             f'1, got {bins}; for example 0 .25 .5 1')
+        names = [f'{100 * low:.6g}-{100 * high:.6g}' for low, high in pairwise(bins)]
+        return replace(self, occlusions=dict(zip(names, pairwise(bins), strict=True)))
 
 
 _SAILVOS_OCCLUSIONS = {'P': (0, .25), 'H': (.25, .75)}
@@ -135,21 +186,46 @@ PROTOCOLS: dict[str, Protocol] = {
                  every_occlusion=(0, 1)),
         Protocol('ytvis', 'YouTube-VIS (youtubevos/cocoapi)', areas=YTVIS_AREAS,
                  strata_at_50=False),
+        # Slight, moderate and severe occlusion, of OVIS's rates 0, .25 and .75 by frame.
+        Protocol('ovis', 'OVIS (qjy981010/cocoapi)', areas=YTVIS_AREAS, strata_at_50=False,
+                 occlusions={'SO': (0, .25), 'MO': (.25, .5), 'HO': (.5, 1)}),
+        # The paper does not say how the rate of a track is taken, nor on which side .5 is.
+        Protocol('a2vis', 'A2VIS paper (no public code); its HOTA, IDF1 and IDSW are of boxes',
+                 strata_at_50=False,
+                 occlusions={'lt50': (0, math.nextafter(.5, 0)), 'ge50': (.5, 1)}),
+        Protocol('savos', 'SaVos (public code) on FISHBOWL, visible masks given',
+                 strata_at_50=False,
+                 overlap=OverlapRules('occlusion .1 to .7; predictions, and the occluded region, '
+                                      'only under other objects', match='video',
+                                      composed='truth', occlusion=(.1, .7), smoothing=1e-6)),
+        Protocol('savos-kins', 'SaVos (public code) on KINS, visible masks predicted',
+                 strata_at_50=False,
+                 overlap=OverlapRules('predictions, and the occluded region, only under other '
+                                      'predicted objects; no IoUs of 1', composed='prediction',
+                                      smoothing=1e-6, drop_perfect=True)),
     )
 }
 
 
-def get_protocol(protocol: str | Protocol) -> Protocol:
+def get_protocol(protocol: str | Protocol, score_thr: float | None = None,
+                 occlusion_bins: Sequence[float] | None = None) -> Protocol:
     """Look a protocol up by name; a protocol of one's own passes through.
 
+    Args:
+        protocol: Name or protocol.
+        score_thr: Not None: replaces :attr:`Protocol.score_thr`.
+        occlusion_bins: Not None: see :meth:`Protocol.with_occlusions`.
+
     Raises:
-        ValueError: No protocol has that name.
+        ValueError: No protocol has that name, or the bins are no ascending rates.
     """
-    if isinstance(protocol, Protocol):
-        return protocol
-    if protocol not in PROTOCOLS:
-        raise ValueError(f'unknown protocol {protocol!r}; choose one of {sorted(PROTOCOLS)}')
-    return PROTOCOLS[protocol]
+    if not isinstance(protocol, Protocol):
+        if protocol not in PROTOCOLS:
+            raise ValueError(f'unknown protocol {protocol!r}; choose one of {sorted(PROTOCOLS)}')
+        protocol = PROTOCOLS[protocol]
+    if score_thr is not None:
+        protocol = replace(protocol, score_thr=score_thr)
+    return protocol if occlusion_bins is None else protocol.with_occlusions(occlusion_bins)
 
 
 def track_category(track: TrackRecord, rule: ClassRule) -> int:
@@ -157,12 +233,14 @@ def track_category(track: TrackRecord, rule: ClassRule) -> int:
 
     A track without frame classes keeps its ``category_id``.
     """
-    frames = [t for t, c in enumerate(track.category_ids or ()) if c is not None]
-    if not frames:
+    classes = [] if track.category_ids is None else [
+        (frame, category) for frame, category in zip(track.frames, track.category_ids, strict=True)
+        if category is not None]
+    if not classes:
         return track.category_id
     if rule == 'first':
-        return track.category_ids[frames[0]]
+        return classes[0][1]
     votes: Counter[int] = Counter()
-    for t in frames:
-        votes[track.category_ids[t]] += track.frame_score(t) if rule == 'score_sum' else 1
+    for frame, category in classes:
+        votes[category] += track.frame_score(frame) if rule == 'score_sum' else 1
     return min(votes, key=lambda category: (-votes[category], category))

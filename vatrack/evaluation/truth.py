@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from vatrack.structures.rle import RLE, areas
 from .protocols import Protocol, get_protocol
 
 
-@dataclass(slots=True)
+@dataclass
 class TruthTrack:
     """One object over the T frames of a video; None where it is absent or removed."""
 
@@ -20,12 +21,12 @@ class TruthTrack:
     category_id: int
     instances: list[Instance | None]
 
-    @property
+    @cached_property
     def iscrowd(self) -> bool:
         """Whether any of its frames is a crowd."""
         return any(instance.iscrowd for instance in self.instances if instance)
 
-    @property
+    @cached_property
     def occlusion(self) -> float:
         """Occlusion of the track: mean of the upper half of its known rates, else NaN.
 
@@ -55,17 +56,13 @@ def truth_tracks(video: Video, max_occlusion: float | None, path: str) -> list[T
     tracks: dict[int, TruthTrack] = {}
     for index, frame in enumerate(video.frames):
         for instance in frame.instances:
-            track = tracks.setdefault(
-                instance.instance_id,
-                TruthTrack(instance.instance_id, instance.category_id, [None] * len(video.frames)))
-            where = (f'{path}: video {video.id} ({video.name}), frame {frame.frame_id}: instance '
-                     f'{instance.instance_id}')
-            if instance.category_id != track.category_id:
-                raise AnnotationError(f'{where} has category {instance.category_id}, earlier '
-                                      f'{track.category_id}; give each object one category')
-            if track.instances[index] is not None:
-                raise AnnotationError(f'{where} is annotated twice; make instance ids unique in '
-                                      'a frame')
+            track = tracks.get(instance.instance_id)
+            if track is None:
+                track = tracks[instance.instance_id] = TruthTrack(
+                    instance.instance_id, instance.category_id, [None] * len(video.frames))
+            if instance.category_id != track.category_id or track.instances[index] is not None:
+                raise AnnotationError(f'{path}: video {video.id} ({video.name}), frame '
+                                      f'{frame.frame_id}: {_contradiction(track, instance)}')
             track.instances[index] = instance
     for track in tracks.values():
         track.instances = [instance if instance and _is_kept(instance, max_occlusion) else None
@@ -107,6 +104,14 @@ def check_kind(tracks: list[TruthTrack], kind: str, video: Video, path: str) -> 
             raise AnnotationError(f'{path}: video {video.id} ({video.name}): annotation '
                                   f'{instance.id} has no {kind} mask; add it, or score only the '
                                   f'kinds {sorted(instance.masks)}')
+
+
+def _contradiction(track: TruthTrack, instance: Instance) -> str:
+    if instance.category_id != track.category_id:
+        return (f'instance {instance.instance_id} has category {instance.category_id}, earlier '
+                f'{track.category_id}; give each object one category')
+    return (f'instance {instance.instance_id} is annotated twice; make instance ids unique in a '
+            'frame')
 
 
 def _is_kept(instance: Instance, max_occlusion: float | None) -> bool:

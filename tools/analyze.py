@@ -1,0 +1,113 @@
+"""Describe a dataset, or find what a result file loses vAP to.
+
+Examples:
+    python tools/analyze.py dataset data/synthetic/train.json > card.md
+    python tools/analyze.py errors results.json --ann data/synthetic/val.json \
+        --images data/synthetic/val --html errors.html
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from vatrack.analysis import (
+    Painter,
+    Settings,
+    analyze_errors,
+    format_errors,
+    save_errors,
+    save_page,
+)
+from vatrack.analysis.losses import LENGTHS
+from vatrack.apis.errors import user_message
+from vatrack.evaluation.dataset_card import dataset_card, format_card
+from vatrack.evaluation.protocols import PROTOCOLS
+from vatrack.structures import MASK_KINDS, load_annotations
+from vatrack.structures.results import read_results
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+    add_dataset(commands)
+    add_errors(commands)
+    return parser.parse_args(argv)
+
+
+def add_dataset(commands: argparse._SubParsersAction) -> None:
+    """Declare ``dataset``."""
+    dataset = commands.add_parser('dataset', help='print the card of an annotation file, as '
+                                  'Markdown: counts by class, length, size and occlusion, and how '
+                                  'much boxes overlap')
+    dataset.add_argument('file', metavar='ANN', help='annotation file')
+    dataset.add_argument('--top', type=int, default=10, metavar='N',
+                         help='name the N videos whose boxes overlap most (default: %(default)s)')
+    dataset.set_defaults(run=run_dataset)
+
+
+def add_errors(commands: argparse._SubParsersAction) -> None:
+    """Declare ``errors``."""
+    errors = commands.add_parser('errors', help='vAP that is lost to missed objects, classes, '
+                                 'masks, identities ...; as tables, JSON and a page with plots '
+                                 'and pictures')
+    errors.add_argument('results', metavar='RESULTS', help='result file')
+    errors.add_argument('--ann', required=True, metavar='ANN', help='annotation file')
+    errors.add_argument('--protocol', choices=list(PROTOCOLS), default='sailvos-full',
+                        help='default: %(default)s')
+    errors.add_argument('--kind', nargs='+', choices=MASK_KINDS,
+                        help='kinds of mask (default: all that both files hold)')
+    errors.add_argument('--html', metavar='FILE', help='write a page that needs no other file')
+    errors.add_argument('--images', metavar='DIR', help='folder to which the file names in ANN '
+                        'are relative; without it the page draws masks on plain ground')
+    errors.add_argument('--worst', type=int, choices=range(11), default=3, metavar='N',
+                        help='show so many of the worst cases per cause, 0 to 10 '
+                             '(default: %(default)s)')
+    errors.add_argument('--json', metavar='FILE', help='write all numbers')
+    errors.add_argument('--lengths', nargs='+', type=int, default=LENGTHS, metavar='FRAMES',
+                        help='last lengths of the strata of track length (default: '
+                             f'{" ".join(map(str, LENGTHS))})')
+    errors.add_argument('--workers', type=int, default=1, metavar='N',
+                        help='processes; the numbers are the same (default: %(default)s)')
+    errors.set_defaults(run=run_errors)
+
+
+def run_dataset(args: argparse.Namespace) -> None:
+    """Print the card of a dataset."""
+    print(format_card(dataset_card(load_annotations(args.file)), args.top), end='')
+
+
+def run_errors(args: argparse.Namespace) -> None:
+    """Print the losses, and write what is asked for."""
+    annotations = load_annotations(args.ann)
+    tracks = read_results(args.results, annotations)
+    settings = Settings(lengths=tuple(args.lengths), worst=args.worst)
+    report = analyze_errors(annotations, tracks, args.protocol, args.kind, settings, args.workers,
+                            args.results)
+    print(format_errors(report))
+    if args.json:
+        save_errors(args.json, report)
+        print(f'\nnumbers: {args.json}')
+    if args.html:
+        save_page(args.html, report, Painter(annotations, tracks, args.protocol, args.images))
+        print(f'\npage: {args.html}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    args = parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, OSError) as error:
+        print(f'error: {user_message(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
