@@ -1,8 +1,8 @@
-"""Make docs/results.md from the rows of docs/results.jsonl.
+"""Make docs/results.md and the overviews in README.md from the rows of docs/results.jsonl.
 
 Examples:
     python tools/tabulate_results.py
-    python tools/tabulate_results.py --results my.jsonl     # makes my.md
+    python tools/tabulate_results.py --results my.jsonl     # makes my.md, and leaves README.md
 """
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.results import ResultRowError, read_rows, save_results
+from vatrack.results import ResultRowError, fill_overviews, read_rows, save_results
 
-RESULTS = Path(__file__).resolve().parents[1] / 'docs' / 'results.jsonl'
+REPO = Path(__file__).resolve().parents[1]
+RESULTS, README = REPO / 'docs' / 'results.jsonl', REPO / 'README.md'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='default: docs/results.jsonl; the page is written beside it')
     args = parser.parse_args(argv)
     try:
-        print(save_results(args.results, read_rows(args.results)))
+        rows = read_rows(args.results)
+        print(save_results(args.results, rows))
+        if Path(args.results).resolve() == RESULTS:
+            text = README.read_text(encoding='utf-8')
+            README.write_text(fill_overviews(text, rows), encoding='utf-8')
+            print(README)
     except ResultRowError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

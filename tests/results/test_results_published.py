@@ -8,7 +8,15 @@ import pytest
 from scripts import REPO, load_tool
 
 from vatrack.evaluation.protocols import PROTOCOLS
-from vatrack.results import COLUMNS, SYSTEMS, ResultRow, name_config, read_rows, results_page
+from vatrack.results import (
+    COLUMNS,
+    SYSTEMS,
+    ResultRow,
+    fill_overviews,
+    name_config,
+    read_rows,
+    results_page,
+)
 
 RESULTS = REPO / 'docs' / 'results.jsonl'
 COLLECTED = REPO.parent / 'shared/specs/vatrack.md'
@@ -35,6 +43,12 @@ def paper(rows) -> list[ResultRow]:
 def test_the_page_is_what_the_rows_give(rows):
     page = RESULTS.with_suffix('.md').read_text(encoding='utf-8')
     assert page == results_page(rows), 'run python tools/tabulate_results.py'
+
+
+def test_the_readme_is_what_the_rows_give(rows):
+    readme = (REPO / 'README.md').read_text(encoding='utf-8')
+    assert '| VATrack (QD) | 32.8' in readme
+    assert readme == fill_overviews(readme, rows), 'run python tools/tabulate_results.py'
 
 
 def test_the_tool_makes_the_page(tmp_path, capsys):
