@@ -299,3 +299,15 @@ def test_any_number_of_references_but_one_is_refused(model, references):
     clip = [objects(BOXES), *[objects(MOVED)] * references]
     with pytest.raises(ValueError, match=r'one reference frame per key frame.*KeyReferenceSampler'):
         loss(model, training_batch(clip))
+
+
+def test_regions_are_not_rounded_under_autocast(model, batch, monkeypatch):
+    """mmdet's extractors cast regions to the dtype of the features."""
+    dtypes = []
+    layer = type(model.detector.roi_head.bbox_roi_extractor.roi_layers[0])
+    forward = layer.forward
+    monkeypatch.setattr(layer, 'forward', lambda self, x, rois: dtypes.append(
+        (x.dtype, rois.dtype)) or forward(self, x, rois))
+    with torch.autocast('cpu', torch.bfloat16):
+        loss(model, batch)
+    assert set(dtypes) == {(torch.float32, torch.float32)}

@@ -38,8 +38,8 @@ class TrackedRCNN(BaseMOTModel):
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.detector = MODELS.build(detector)
-        for part in (self.detector.neck, self.detector.rpn_head,
-                     *self.detector.roi_head.bbox_heads):
+        features = self.detector.neck if self.detector.with_neck else self.detector.backbone
+        for part in (features, self.detector.rpn_head, *self.detector.roi_head.bbox_heads):
             part.register_forward_hook(_to_float32)
         self.tracker = MODELS.build(tracker)
         if track_head is not None:
