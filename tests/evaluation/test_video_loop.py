@@ -74,8 +74,9 @@ def test_a_video_is_sent_alone(scene, monkeypatch):
     sent = []
 
     class Pool:
-        def __init__(self, workers):
+        def __init__(self, workers, initializer):
             assert workers == 3
+            assert callable(pickle.loads(pickle.dumps(initializer)))
 
         def __enter__(self):
             return self

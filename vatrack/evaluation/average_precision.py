@@ -21,9 +21,6 @@ from .protocols import Stratum
 IOU_THRESHOLDS = np.linspace(.5, .95, 10)
 RECALL_POINTS = np.linspace(0, 1, 101)
 
-# COCO lets an IoU of 1 pass a threshold of 1 in spite of rounding.
-_THRESHOLDS = np.minimum(IOU_THRESHOLDS, 1 - 1e-10)
-
 # A word holds one bit per threshold; a number in :func:`match` one word per stratum.
 _WORD = np.dtype('<u2')
 _BITS = 1 << np.arange(len(IOU_THRESHOLDS), dtype=_WORD)
@@ -41,7 +38,7 @@ class Units(NamedTuple):
         scores: (D,) float64; equal scores of a unit rank by position.
         categories: (D,) category ids of the detections.
         areas: (D,) areas of the detections, pixels.
-        truth_categories: (G,) category ids.
+        truth_categories: (G,) category ids, all of which the collector knows.
         truth_areas: (G,) pixels.
         truth_occlusions: (G,) in [0, 1], NaN where unknown.
         truth_iscrowd: (G,) bool.
@@ -208,7 +205,7 @@ def match(detections: np.ndarray, truths: np.ndarray, iou: np.ndarray, counted: 
     """
     num_strata = counted.shape[1]
     order = np.lexsort((-truths, -iou, detections))
-    levels = np.searchsorted(_THRESHOLDS, iou[order], 'right')
+    levels = np.searchsorted(IOU_THRESHOLDS, iou[order], 'right')
     passes = _passes(num_strata)
     free = _numbers(np.where(counted, _PASSES[-1], 0))
     free_ignored = [passes[-1] ^ number for number in free]

@@ -1,6 +1,7 @@
 """Score one video after the other, in one process or in several, with the same numbers."""
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -104,5 +105,6 @@ def _scored(score: Callable[[Video, Sequence[TrackRecord]], Scorers], videos: Se
     if workers <= 1:
         yield from map(score, videos, tracks)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    # A forked process must not walk through, and thereby copy, what it has inherited.
+    with ProcessPoolExecutor(workers, initializer=gc.freeze) as pool:
         yield from pool.map(score, videos, tracks)

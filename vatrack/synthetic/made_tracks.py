@@ -51,16 +51,13 @@ class SetSize:
 
 def made_set(size: SetSize, seed: int = 0) -> tuple[AnnotationFile, list[TrackRecord]]:
     """A whole set: truth, and predictions, of which every score has two digits."""
-    videos, tracks = [], []
-    for video, of_video in made_videos(size, seed):
-        videos.append(video)
-        tracks += of_video
+    videos = empty_videos(size, seed)
+    tracks = [track for of_video in filled_videos(videos, size, seed) for track in of_video]
     return AnnotationFile('made', size.categories, videos), tracks
 
 
-def made_videos(size: SetSize, seed: int = 0, num_frames: int | None = None,
-                ) -> Iterator[tuple[Video, list[TrackRecord]]]:
-    """The videos of a set with their tracks, one by one, so that memory is that of one.
+def empty_videos(size: SetSize, seed: int = 0, num_frames: int | None = None) -> list[Video]:
+    """The videos of a set without any objects.
 
     Args:
         size: Size of the set.
@@ -68,18 +65,26 @@ def made_videos(size: SetSize, seed: int = 0, num_frames: int | None = None,
         num_frames: Frames of all videos together; None: as it happens.
     """
     rng = np.random.default_rng(seed)
-    image_id = 0
-    for number in range(size.videos):
-        length = max(1, round(size.frames * rng.uniform(.75, 1.25)))
-        if num_frames is not None:
-            rest = size.videos - number - 1
-            length = min(length, num_frames - image_id - rest) if rest else num_frames - image_id
-        movers = [_Mover(rng, size, length) for _ in range(size.truths)]
+    lengths = np.maximum(np.rint(size.frames * rng.uniform(.75, 1.25, size.videos)), 1).astype(int)
+    if num_frames is not None:
+        ends = np.rint(lengths.cumsum() * num_frames / lengths.sum()).astype(int)
+        lengths = np.diff(ends, prepend=0)
+    videos, image_id = [], 0
+    for number, length in enumerate(lengths.tolist()):
         frames = [Frame(image_id + t + 1, t, f'{t:06d}.png') for t in range(length)]
+        videos.append(Video(number + 1, f'{number:05d}', size.width, size.height, frames))
         image_id += length
-        _fill(frames, movers)
-        video = Video(number + 1, f'{number:05d}', size.width, size.height, frames)
-        yield video, _tracks(rng, video, movers, size)
+    return videos
+
+
+def filled_videos(videos: Sequence[Video], size: SetSize,
+                  seed: int = 0) -> Iterator[list[TrackRecord]]:
+    """Put objects into :func:`empty_videos`, and yield the tracks of each video."""
+    rng = np.random.default_rng((seed, 1))
+    for video in videos:
+        movers = [_Mover(rng, size, len(video.frames)) for _ in range(size.truths)]
+        _fill(video.frames, movers)
+        yield _tracks(rng, video, movers, size)
 
 
 def _fill(frames: Sequence[Frame], movers: Sequence[_Mover]) -> None:
@@ -139,24 +144,24 @@ class _Mover:
 
     def masks(self) -> dict[str, list[RLE | None]]:
         """T masks by kind, None where there is none."""
-        return {kind: [self._mask(centre, self.cut if kind == 'visible' else 1) if present else None
+        return {kind: [self._mask(centre, self.cut if kind == 'visible' else 2) if present else None
                        for centre, present in zip(self.centres, self.present, strict=True)]
                 for kind in self.size.kinds}
 
     def _mask(self, centre: np.ndarray, cut: float) -> RLE | None:
-        """The columns of the shape, each from top to bottom with a gap if the hole is in it."""
+        """The columns of the shape, each in one piece, or in two around the hole."""
         height, width = self.size.height, self.size.width
         left, right = np.rint([centre[0] - self.radii[0], centre[0] + self.radii[0]]).clip(0, width)
-        columns = np.arange(left, right, dtype=np.int64)
+        columns = np.arange(left, right, dtype=int)
         across = (columns + .5 - centre[0]) / self.radii[0]
         half = np.sqrt((1 - across**2).clip(0)) if self.is_round else np.ones(len(columns))
-        rows = half[:, None] * [-1, -.3, .2, 1]
-        rows[:, 3] = np.minimum(rows[:, 3], cut)
         # Never the last row: the end of a column then differs from the start of the next.
-        rows = np.rint(centre[1] + self.radii[1] * rows).clip(0, height - 1).astype(np.int64)
-        used = np.repeat(rows[:, :1] < rows[:, 3:], 4, axis=1)
-        used[:, 1:3] &= (np.abs(across) < .4)[:, None] & (np.diff(rows) > 0).all(axis=1)[:, None]
-        ends = (rows + height * columns[:, None])[used]
+        rows, lowest = (np.rint(centre[1] + self.radii[1] * each).clip(0, height - 1).astype(int)
+                        for each in (half[:, None] * [-1, -.3, .2, 1], np.array(cut)))
+        has_hole = (np.abs(across) < .4) & (rows[:, 1] < rows[:, 2])
+        rows[~has_hole, 1:3] = rows[~has_hole, 3:]
+        pieces = np.minimum(rows, lowest).reshape(-1, 2, 2)
+        ends = (pieces + height * columns[:, None, None])[pieces[..., 0] < pieces[..., 1]].ravel()
         if not len(ends):
             return None
         runs = {'size': [height, width],
