@@ -47,7 +47,8 @@ TOLERANCE = 1e-9
 RULES = replace(PROTOCOLS['ytvis'], name='coco', source='pycocotools', areas=COCO_AREAS)
 
 GROUPS = {
-    'small': [SetSize(20, 5, 3, 2), SetSize(20, 5, 3, 2, 5), SetSize(20, 20, 5, 3)],
+    'small': [SetSize(20, 2, 1, 1), SetSize(20, 5, 3, 2), SetSize(20, 5, 3, 2, 5),
+              SetSize(20, 20, 5, 3)],
     'pairs': [SetSize(6, 60, 20, 8), SetSize(4, 60, 50, 15), SetSize(2, 60, 100, 30)],
     'frames': [SetSize(4, length, 30, 10) for length in (25, 50, 100, 200)],
     'classes': [SetSize(6, 60, 20, 8, classes) for classes in (1, 5, 40)],
