@@ -1,6 +1,7 @@
 """Truth and tracks of one video as the tracking metrics see them: who is where, how similar."""
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -78,7 +79,7 @@ class TrackedFrames:
 
 
 @dataclass
-class Counts:
+class Counts(ABC):
     """What a tracking metric counts; the counts of videos or classes add up."""
 
     def __add__(self: AnyCounts, other: AnyCounts) -> AnyCounts:
@@ -86,22 +87,22 @@ class Counts:
                             for each in fields(self)))
 
     @property
+    @abstractmethod
     def num_truths(self) -> int:
         """True detections, summed over frames."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def num_tracked(self) -> int:
         """Predicted detections, summed over frames."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self) -> dict[str, float]:
         """Ratios by name; 0 where nothing was counted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def totals(self) -> dict[str, int]:
         """Whole numbers by name."""
-        raise NotImplementedError
 
 
 def _frame_counts(indices: Sequence[np.ndarray], length: int) -> np.ndarray:
