@@ -42,10 +42,15 @@ setup(
         'scipy>=1.15,<2',
         'matplotlib>=3.10,<4',
         'opencv-python>=4.11,<6',
+        'av>=17,<19',
         'packaging>=22',
         'pillow>=11,<14',
         'tqdm>=4.66,<5',
         'tensorboard>=2.18,<3',
     ],
-    extras_require={'dev': ['pytest>=8', 'ruff>=0.12', 'trackeval>=1.3,<2', 'motmetrics>=1.4,<2']},
+    extras_require={
+        'dev': ['pytest>=8', 'ruff>=0.12', 'trackeval>=1.3,<2', 'motmetrics>=1.4,<2'],
+        'docs': ['mkdocs>=1.6,<2', 'mkdocs-material>=9.7,<10', 'mkdocstrings>=1,<2',
+                 'mkdocstrings-python>=2,<3'],
+    },
 )
