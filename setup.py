@@ -33,6 +33,7 @@ setup(
     ],
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['vatrack*']),
+    package_data={'vatrack.browse': ['page/*']},
     install_requires=[
         'torch>=2.11,<3',
         'torchvision>=0.26,<1',

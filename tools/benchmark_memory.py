@@ -1,12 +1,13 @@
-r"""Show that testing takes the same memory however long the video is.
+r"""Show that testing and inference take the same memory however long the video is.
 
-Runs a checkpoint over the test set of its config and prints the peak resident memory of the process
-at some frames.
+Runs a checkpoint over the test set of its config, or over a video, and prints the peak resident
+memory of the process at some frames.
 
 Example, a video of 3,000 frames:
     python tools/make_synthetic.py --out data/long --splits val:1x3000 --width 160 --height 96
     python tools/benchmark_memory.py CONFIG CHECKPOINT --frames 500 1000 2000 3000 --cfg-options \
         test_dataloader.dataset.data_root=data/long/ test_evaluator.ann_file=data/long/val.json
+    python tools/benchmark_memory.py CONFIG CHECKPOINT --video data/long/val/val_0000/images
 """
 from __future__ import annotations
 
@@ -20,25 +21,36 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mmengine.hooks import Hook
 
-from vatrack.apis import load_config, parse_options, test
+from vatrack.apis import VideoInferencer, load_config, parse_options, test
 from vatrack.registry import HOOKS
 
 
-@HOOKS.register_module()
-class PeakMemoryHook(Hook):
-    """Print the peak resident memory after given numbers of frames."""
+class PeakMemory:
+    """Prints the peak resident memory after given numbers of frames."""
 
     def __init__(self, frames: Sequence[int]) -> None:
         self.frames = sorted(frames)
         self.seen = 0
 
-    def after_test_iter(self, runner: object, batch_idx: int, data_batch: dict | None = None,
-                        outputs: Sequence | None = None) -> None:
+    def add(self, count: int) -> None:
         """Count frames; ru_maxrss is in KiB on Linux."""
-        self.seen += len(outputs)
+        self.seen += count
         while self.frames and self.seen >= self.frames[0]:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(f'frame {self.frames.pop(0)}: peak {peak:.0f} MiB', flush=True)
+
+
+@HOOKS.register_module()
+class PeakMemoryHook(Hook):
+    """:class:`PeakMemory` of a test loop."""
+
+    def __init__(self, frames: Sequence[int]) -> None:
+        self.peak = PeakMemory(frames)
+
+    def after_test_iter(self, runner: object, batch_idx: int, data_batch: dict | None = None,
+                        outputs: Sequence | None = None) -> None:
+        """Count the frames of a batch."""
+        self.peak.add(len(outputs))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,11 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
+    parser.add_argument('--video', help='run over this video, or folder of frames')
     parser.add_argument('--frames', type=int, nargs='+', default=[500, 1000, 2000, 3000])
     parser.add_argument('--work-dir', default='work_dirs/benchmark_memory')
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE')
     args = parser.parse_args(argv)
-    config = load_config(args.config, parse_options(args.cfg_options))
+    options = parse_options(args.cfg_options)
+    if args.video:
+        peak = PeakMemory(args.frames)
+        video = VideoInferencer(args.config, args.checkpoint, cfg_options=options)(args.video)
+        for _ in video:
+            peak.add(1)
+        return 0
+    config = load_config(args.config, options)
     config.work_dir = args.work_dir
     config.custom_hooks = [dict(type='PeakMemoryHook', frames=args.frames)]
     test(config, args.checkpoint, Path(args.work_dir) / 'results.json')

@@ -10,14 +10,16 @@ The folders follow the data:
 ``evaluation``     tracks + truth -> numbers
 ``visualization``  tracks -> pictures
 ``analysis``       tracks + truth -> what the numbers are lost to
+``browse``         tracks + truth -> a web page to look at them
 ``results``        published and measured numbers -> tables
+``video``          video files, folders of frames, cameras: reading and writing
 ``structures``     the nouns all of them share; start with ``fields.py``
 ``ops``            mmcv's compiled ops out of torchvision, where mmcv has none
-``engine, apis``   hooks; training and testing as functions
+``engine, apis``   hooks; training, testing and inference as functions
 =================  ==========================================================
 
-``structures`` imports nothing of ours; ``evaluation`` and ``visualization`` never import models.
-``tests/test_layering.py`` says, and enforces, who may import whom.
+``structures`` and ``video`` import nothing of ours; ``evaluation`` and ``visualization`` never
+import models. ``tests/test_layering.py`` says, and enforces, who may import whom.
 """
 import os
 

@@ -1,0 +1,122 @@
+"""One video on its way through the model."""
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from types import TracebackType
+from typing import Any, TypeVar
+
+from vatrack.structures.track_collector import TrackCollector
+from vatrack.video import FrameSource, VideoFrame, read_ahead
+
+from .frame_model import FrameModel
+from .stopwatch import Stopwatch
+from .video_result import FrameResult, VideoResult, read_instances
+
+Item = TypeVar('Item')
+
+
+class VideoStream:
+    """Frames of one video with their objects, as they come out of the model.
+
+    Iterate over it, once: frames are read and prepared in a thread of their
+    own while the model is at work on those before. Left early it should be
+    closed; it is a context manager. Memory holds the frames of two batches,
+    and of the tracks only run-length encoded masks.
+
+    Attributes:
+        source: Where the frames come from.
+        stopwatch: Seconds by stage: decode, prepare (both in the thread of
+            their own), wait (for them), detector, track.
+
+    Raises:
+        VideoError: After the last good frame: the source is damaged.
+        RuntimeError: Another video was begun with the same inferencer.
+    """
+
+    def __init__(self, model: FrameModel, source: FrameSource, batch_size: int, score_thr: float,
+                 keep_tracks: bool, stopwatch: Stopwatch) -> None:
+        self.source, self.stopwatch = source, stopwatch
+        self._model, self._batch_size, self._score_thr = model, batch_size, score_thr
+        self._size = (0, 0)
+        self._collector = TrackCollector(1, range(1, len(model.classes) + 1),
+                                         model.kinds) if keep_tracks else None
+        self._frames = self._run()
+
+    def __iter__(self) -> Iterator[FrameResult]:
+        return self
+
+    def __next__(self) -> FrameResult:
+        return next(self._frames)
+
+    def __enter__(self) -> VideoStream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the video here; :meth:`result` then holds the frames that were taken."""
+        self._frames.close()
+
+    def result(self) -> VideoResult:
+        """Go through the frames that are left, and return the tracks of the whole video.
+
+        Raises:
+            ValueError: The tracks were not kept.
+            VideoError: The source is damaged. Called once more it returns the
+                tracks up to there.
+        """
+        if self._collector is None:
+            raise ValueError('the tracks of this video were not kept; leave keep_tracks=False out')
+        for _ in self:
+            pass
+        height, width = self._size
+        return VideoResult(
+            self.source.name, width, height, self.source.fps,
+            [self.source.file_name(index) for index in range(self._collector.length)],
+            dict(enumerate(self._model.classes, start=1)), self._model.kinds,
+            list(self._collector.tracks()))
+
+    def _run(self) -> Iterator[FrameResult]:
+        video = self._model.begin(self.stopwatch)
+        with closing(read_ahead(self._prepared(video), self._batch_size)) as prepared:
+            for batch in _batches(self.stopwatch.each('wait', prepared), self._batch_size):
+                predictions = deque(self._model.predict([sample for _, sample in batch]))
+                while batch:
+                    yield self._result(batch.popleft()[0], predictions.popleft())
+
+    def _prepared(self, video: int) -> Iterator[tuple[VideoFrame, dict[str, Any]]]:
+        for frame in self.stopwatch.each('decode', self.source):
+            with self.stopwatch.measure('prepare'):
+                sample = self._model.prepare(frame, self.source.name, video)
+            yield frame, sample
+            del frame, sample  # or they would live until the next are there
+
+    def _result(self, frame: VideoFrame, predicted: Any) -> FrameResult:
+        self._size = frame.image.shape[:2]
+        kept = predicted[predicted.scores >= self._score_thr]
+        if self._collector is not None:
+            self._collector.add(kept)
+        return FrameResult(frame.index, frame.time, frame.image,
+                           read_instances(kept, self._model.classes))
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[deque[Item]]:
+    """Items in groups of ``size``; before an error comes the group that it broke off."""
+    batch: deque[Item] = deque()
+    try:
+        for item in items:
+            batch.append(item)
+            del item
+            if len(batch) == size:
+                yield batch
+                batch = deque()
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
