@@ -15,6 +15,7 @@ from scripts import REPO, load_tool
 from tiny_run import TWO_EPOCHS, train_tool
 
 from vatrack.synthetic import SceneConfig, generate
+from vatrack.visualization import AmodalVisualizer
 
 SAILVOS_SAMPLE = REPO.parent / 'shared/data/sailvos_sample/joint_one_video(bbox=amdl_bbox).json'
 VAL_LENGTHS = (5, 4, 3)
@@ -38,7 +39,7 @@ def sailvos_sample() -> Path:
 def forget_runs() -> Iterator[None]:
     """Drop mmengine's global state of runs: loggers hold on to the stdout of a test."""
     yield
-    for manager in (MMLogger, MessageHub, Visualizer):
+    for manager in (MMLogger, MessageHub, Visualizer, AmodalVisualizer):
         manager._instance_dict.clear()
 
 

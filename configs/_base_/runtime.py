@@ -11,9 +11,10 @@ default_hooks = dict(
     # Each process has batch norm statistics of its own; all are to be tested with the same.
     sync_buffers=dict(type='SyncBuffersHook'),
     epoch_seed=dict(type='EpochSeedHook'),
-    finite_guard=dict(type='FiniteGuardHook'))
+    finite_guard=dict(type='FiniteGuardHook'),
+    pictures=dict(type='PicturesHook', num_pictures=4))  # 0: none
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+visualizer = dict(type='AmodalVisualizer', vis_backends=vis_backends)
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
 load_from = None

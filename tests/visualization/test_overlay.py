@@ -9,7 +9,8 @@ import pytest
 
 from vatrack.structures import AnnotationFile, load_annotations, rle
 from vatrack.structures.results import TrackRecord, write_results
-from vatrack.visualization import read_video, render_results, track_color
+from vatrack.video import read_video
+from vatrack.visualization import render_results, track_color
 from vatrack.visualization.overlay import build_scene, colors_by_id, masks_at
 
 H, W, FRAMES = 40, 64, 3
@@ -130,7 +131,7 @@ def test_labels_and_scores_are_those_of_the_frame(tmp_path):
     record.scores = [0.25, None, 0.75]
     record.masks['amodal'][1] = record.masks['visible'][1] = None
     layer = build_scene(annotations, annotations.videos[0], [record], tmp_path).layers['prediction']
-    assert [[item.caption for item in items] for items in layer] == [
+    assert [[item.caption() for item in items] for items in layer] == [
         ['4 box 0.25'], [], ['4 box 0.75']]
 
 
@@ -169,7 +170,7 @@ def test_command_line(tmp_path, capsys, run_tool):
     annotations = dataset(tmp_path)
     write_results(tmp_path / 'pred.json', [track(1, 4, 4), track(2, 4, 4, video_id=2)],
                   annotations)
-    arguments = ['browse', annotations.path, tmp_path, '--out', tmp_path / 'out']
+    arguments = ['browse', annotations.path, tmp_path, '--films', tmp_path / 'out']
     assert run_tool(*arguments, '--pred', tmp_path / 'pred.json', '--max-videos', 1,
                     '--fps', 5) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / 'out' / '0001_city-v-1.mp4'),

@@ -97,6 +97,12 @@ class AmodalVideoDataset(BaseDataset):
 
     @property
     @force_full_init
+    def index(self) -> AnnotationIndex:
+        """The annotation file, all of it: also what does not count in training."""
+        return self._index
+
+    @property
+    @force_full_init
     def video_starts(self) -> np.ndarray:
         """Frame index at which each video starts, and the total: (V + 1,) int64."""
         return self._video_starts

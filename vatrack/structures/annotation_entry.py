@@ -10,7 +10,6 @@ from functools import lru_cache
 from sys import float_info
 from typing import Any
 
-import numpy as np
 from pycocotools import mask as coco_mask
 
 from . import rle as rle_ops
@@ -163,8 +162,9 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
     """
     if type(value) is list:
         raise AnnotationError(
-            f"'{key}' holds polygons or a list of unknown meaning; masks must be RLE: convert "
-            'polygons with pycocotools.mask.frPyObjects and pycocotools.mask.merge')
+            f"'{key}' holds polygons or a list of unknown meaning; masks must be RLE: convert a "
+            'dataset with tools/convert.py (coco-video, kins), single polygons with '
+            'pycocotools.mask.frPyObjects')
     if type(value) is not dict or 'counts' not in value or 'size' not in value:
         raise AnnotationError(f"'{key}' must be an RLE {{'size': [H, W], 'counts': str}}, got "
                               f'{_short(value)}; convert the mask to RLE')
@@ -209,19 +209,10 @@ def check_runs(rle: RLE) -> None:
     Raises:
         AnnotationError: ``counts`` is not a list of run lengths of size H * W.
     """
-    symbols = np.frombuffer(rle['counts'].encode('ascii'), np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero(symbols & 0x20 == 0)
-    if symbols.min() < 0 or symbols.max() > 63 or not len(last) or last[-1] != len(symbols) - 1:
-        raise AnnotationError('counts is not a COCO RLE string; encode the mask again')
-    first = np.concatenate(([0], last[:-1] + 1))
-    shift = 5 * (np.arange(len(symbols)) - np.repeat(first, last - first + 1))
-    if shift.max() > 30:
-        raise AnnotationError('counts holds a run above 2**32 pixels; encode the mask again')
-    runs = np.add.reduceat((symbols & 0x1f) << shift, first)
-    runs -= np.where(symbols[last] & 0x10, 1 << (shift[last] + 5), 0)
-    # From the fourth on, a run is stored as the difference from the one two before.
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
+    try:
+        runs = rle_ops.parse_counts(rle['counts'])
+    except ValueError as error:
+        raise AnnotationError(str(error)) from error
     height, width = rle['size']
     if runs.min() < 0 or runs.sum() != height * width:
         raise AnnotationError(f'counts describes {runs.sum()} pixels (shortest run {runs.min()}), '

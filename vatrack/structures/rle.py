@@ -33,6 +33,47 @@ def decode(rles: Sequence[RLE], shape: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate(masks, axis=2).transpose(2, 0, 1))
 
 
+def decode_window(rle: RLE, window: tuple[int, int, int, int]) -> np.ndarray:
+    """A part of a mask, without ever decoding all of it.
+
+    Args:
+        rle: Mask of size (H, W).
+        window: x1, y1, x2, y2 in whole pixels, inside of the mask.
+
+    Returns:
+        (y2 - y1, x2 - x1) uint8 0/1.
+    """
+    x1, y1, x2, y2 = window
+    height = rle['size'][0]
+    # Runs go down the columns: those of the window are a stretch of them.
+    ends = np.cumsum(parse_counts(rle['counts'])) - x1 * height
+    lengths = np.diff(ends.clip(0, (x2 - x1) * height), prepend=0)
+    columns = np.repeat((np.arange(len(lengths)) & 1).astype(np.uint8), lengths)
+    return np.ascontiguousarray(columns.reshape(x2 - x1, height)[:, y1:y2].T)
+
+
+def parse_counts(counts: str) -> np.ndarray:
+    """Run lengths of a compressed RLE, background first: (R,) int64.
+
+    Raises:
+        ValueError: It is no such string, or holds a run above 2**32 pixels.
+    """
+    symbols = np.frombuffer(counts.encode('ascii'), np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero(symbols & 0x20 == 0)
+    if symbols.min() < 0 or symbols.max() > 63 or not len(last) or last[-1] != len(symbols) - 1:
+        raise ValueError('counts is not a COCO RLE string; encode the mask again')
+    first = np.concatenate(([0], last[:-1] + 1))
+    shift = 5 * (np.arange(len(symbols)) - np.repeat(first, last - first + 1))
+    if shift.max() > 30:
+        raise ValueError('counts holds a run above 2**32 pixels; encode the mask again')
+    runs = np.add.reduceat((symbols & 0x1f) << shift, first)
+    runs -= np.where(symbols[last] & 0x10, 1 << (shift[last] + 5), 0)
+    # From the fourth on, a run is stored as the difference from the one two before.
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs
+
+
 def areas(rles: Sequence[RLE]) -> np.ndarray:
     """Pixel counts of N RLEs: (N,) int64."""
     if 0 < len(rles) <= _CHUNK:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .paint import plain
 from .palette import Color
 from .text import draw_text, fit_text
 
@@ -61,8 +62,8 @@ def contact_sheet(frames: Sequence[np.ndarray], columns: int,
     gap = margin // 2
     columns = min(columns, len(frames))
     rows = -(-len(frames) // columns)
-    sheet = _blank(2 * margin + header + rows * (height + footer) + (rows - 1) * gap,
-                   2 * margin + columns * width + (columns - 1) * gap, colors.background)
+    sheet = plain(2 * margin + header + rows * (height + footer) + (rows - 1) * gap,
+                  2 * margin + columns * width + (columns - 1) * gap, colors.background)
     if title:
         text = fit_text(title, round(1.4 * font), sheet.shape[1] - 2 * margin)
         draw_text(sheet, text, (margin, margin - 2), round(1.4 * font), colors.title)
@@ -78,8 +79,8 @@ def contact_sheet(frames: Sequence[np.ndarray], columns: int,
 
 def stack_sheets(sheets: Sequence[np.ndarray], theme: str = 'dark') -> np.ndarray:
     """Join sheets (H, W, 3) one above the other, left-aligned on the theme's background."""
-    stacked = _blank(sum(sheet.shape[0] for sheet in sheets),
-                     max(sheet.shape[1] for sheet in sheets), THEMES[theme].background)
+    stacked = plain(sum(sheet.shape[0] for sheet in sheets),
+                    max(sheet.shape[1] for sheet in sheets), THEMES[theme].background)
     y = 0
     for sheet in sheets:
         _paste(stacked, sheet, 0, y)
@@ -99,10 +100,6 @@ def save_image(path: str | Path, rgb: np.ndarray) -> None:
         raise OSError(f'{path}: no such image format in OpenCV; end the name in .png or .jpg')
     if not cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)):
         raise OSError(f'{path}: the image could not be written; check that the folder is writable')
-
-
-def _blank(height: int, width: int, color: Color) -> np.ndarray:
-    return np.full((height, width, 3), color, np.uint8)
 
 
 def _paste(sheet: np.ndarray, frame: np.ndarray, x: int, y: int) -> None:

@@ -16,10 +16,10 @@ from ..structures import MASK_KINDS, AnnotationFile, Frame, Video
 from ..structures.annotation_file import resolve_image
 from ..structures.results import TrackRecord
 from ..structures.rle import RLE, encode
+from ..video import VideoWriter
 from .contact_sheet import contact_sheet, save_image, stack_sheets
 from .draw import DrawnInstance, draw_instances, resize_image
 from .palette import Color, track_color
-from .video_io import VideoWriter
 
 _PANEL_WIDTH = 640
 _CELL_WIDTH = 400
@@ -161,21 +161,37 @@ def colors_by_id(annotations: AnnotationFile, video: Video,
     have the colours that differ most.
     """
     truths = truth_tracks(video, None, annotations.path)
-    colors = {truth.instance_id: track_color(rank) for rank, truth in enumerate(truths)}
     kinds = [kind for kind in MASK_KINDS if tracks and kind in tracks[0].masks
              and any(any(truth.masks(kind)) for truth in truths)]
-    matched = {}
+    iou = np.zeros((len(tracks), len(truths)))
     if kinds:
         length = len(video.frames)
         iou = video_similarity(
             [track.spread(track.masks[kinds[0]], length) for track in tracks],
             [truth.masks(kinds[0]) for truth in truths], length).iou
-        matched = {tracks[row].track_id: colors[truths[column].instance_id]
-                   for row, column in zip(*linear_sum_assignment(iou, maximize=True), strict=True)
-                   if iou[row, column] >= _MIN_IOU}
-    others = [track.track_id for track in tracks if track.track_id not in matched]
-    return colors, matched | {track_id: track_color(len(truths) + rank)
-                              for rank, track_id in enumerate(sorted(others))}
+    return pair_colors([truth.instance_id for truth in truths],
+                       [track.track_id for track in tracks], iou)
+
+
+def pair_colors(truth_ids: Sequence[int], track_ids: Sequence[int], iou: np.ndarray
+                ) -> tuple[dict[int, Color], dict[int, Color]]:
+    """Colours by id of M truths, and of N tracks: equal where they match by ``iou`` (N, M)."""
+    colors = {id_: track_color(rank) for rank, id_ in enumerate(truth_ids)}
+    matched = {track_ids[row]: colors[truth_ids[column]] for row, column in matched_pairs(iou)}
+    others = sorted(set(track_ids) - matched.keys())
+    return colors, matched | {id_: track_color(len(truth_ids) + rank)
+                              for rank, id_ in enumerate(others)}
+
+
+def matched_pairs(iou: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of a track and a truth, one to one, that are drawn in one colour.
+
+    Args:
+        iou: (N, M) spatio-temporal IoU.
+    """
+    return [(int(row), int(column))
+            for row, column in zip(*linear_sum_assignment(iou, maximize=True), strict=True)
+            if iou[row, column] >= _MIN_IOU]
 
 
 def read_frame(image_root: Path, video: Video, frame: Frame) -> np.ndarray:

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from PIL import ImageFont
 
+from .paint import blend
 from .palette import Color
 
 
@@ -56,14 +57,6 @@ def fit_text(text: str, size: int, width: int) -> str:
         text = text[:-1]
         shortened = f'{text.rstrip()}…' if text else ''
     return shortened
-
-
-def blend(crop: np.ndarray, cover: np.ndarray, color: Color, opacity: float = 1.0) -> None:
-    """Paint ``color`` into ``crop`` (h, w, 3) uint8 in place, by ``cover`` (h, w) uint8."""
-    rows, columns = np.nonzero(cover)
-    weight = cover[rows, columns, None].astype(np.float32) * (opacity / 255)
-    pixels = crop[rows, columns]
-    crop[rows, columns] = np.rint(pixels + (np.float32(color) - pixels) * weight).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)
