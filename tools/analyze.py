@@ -1,9 +1,10 @@
-"""Describe a dataset, or find what a result file loses vAP to.
+"""Describe a dataset, find what a result file loses vAP to, or plot how training went.
 
 Examples:
     python tools/analyze.py dataset data/synthetic/train.json > card.md
     python tools/analyze.py errors results.json --ann data/synthetic/val.json \
         --images data/synthetic/val --html errors.html
+    python tools/analyze.py logs work_dirs/run_a work_dirs/run_b --html curves.html
 """
 from __future__ import annotations
 
@@ -18,8 +19,13 @@ from vatrack.analysis import (
     Painter,
     Settings,
     analyze_errors,
+    compare,
     format_errors,
+    format_summary,
+    read_runs,
     save_errors,
+    save_log_image,
+    save_log_page,
     save_page,
 )
 from vatrack.analysis.losses import LENGTHS
@@ -37,6 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest='command', required=True)
     add_dataset(commands)
     add_errors(commands)
+    add_logs(commands)
     return parser.parse_args(argv)
 
 
@@ -77,6 +84,22 @@ def add_errors(commands: argparse._SubParsersAction) -> None:
     errors.set_defaults(run=run_errors)
 
 
+def add_logs(commands: argparse._SubParsersAction) -> None:
+    """Declare ``logs``."""
+    logs = commands.add_parser('logs', help='losses and metrics of runs over time: last and best '
+                               'values as a table, curves as a page or an image')
+    logs.add_argument('runs', nargs='+', metavar='RUN', help='folder of a run (work_dirs/CONFIG; '
+                      'a resumed one is joined), or a JSON log')
+    logs.add_argument('--keys', nargs='+', metavar='KEY', help="what to show, for example loss "
+                      "'amodal/*' (default: losses, rates and metrics over all strata)")
+    logs.add_argument('--smooth', type=float, default=0.0, metavar='WEIGHT',
+                      help='weight of the past in the curves of training, 0 to 1 '
+                           '(default: %(default)s, as logged)')
+    logs.add_argument('--html', metavar='FILE', help='write a page that needs no other file')
+    logs.add_argument('--out', metavar='FILE', help='write the curves as a PNG image')
+    logs.set_defaults(run=run_logs)
+
+
 def run_dataset(args: argparse.Namespace) -> None:
     """Print the card of a dataset."""
     print(format_card(dataset_card(load_annotations(args.file)), args.top), end='')
@@ -96,6 +119,20 @@ def run_errors(args: argparse.Namespace) -> None:
     if args.html:
         save_page(args.html, report, Painter(annotations, tracks, args.protocol, args.images))
         print(f'\npage: {args.html}')
+
+
+def run_logs(args: argparse.Namespace) -> None:
+    """Print last and best values, and write what is asked for."""
+    runs = read_runs(args.runs)
+    for warning in (text for run in runs for text in run.warnings):
+        print(f'warning: {warning}', file=sys.stderr)
+    comparison = compare(runs, args.keys, args.smooth)
+    print(format_summary(comparison))
+    for path, save, name in ((args.html, save_log_page, 'page'),
+                             (args.out, save_log_image, 'image')):
+        if path:
+            save(path, comparison)
+            print(f'\n{name}: {path}')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,13 +10,11 @@ from vatrack.structures.results import replace_when_done
 from .causes import CAUSES, MASK_PARTS
 from .collector import CauseLoss, KindErrors
 from .errors import ErrorReport
-from .page_style import STYLE
+from .html_page import html_page, scrolling
 from .pictures import Painter
 from .plots import plots
 from .tables import percent, rows
 from .worst import worst_cases
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def save_page(path: str | Path, report: ErrorReport, painter: Painter) -> None:
@@ -34,13 +32,7 @@ def save_page(path: str | Path, report: ErrorReport, painter: Painter) -> None:
 def error_page(report: ErrorReport, painter: Painter) -> str:
     """The page as text; see :func:`save_page`."""
     sections = [_section(kind, errors, painter) for kind, errors in report.kinds.items()]
-    return '\n'.join([
-        '<!DOCTYPE html>', '<html lang="en">', '<head>', '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        '<link rel="icon" href="data:,">', '<title>What vAP is lost to</title>',
-        f'<style>{STYLE}</style>', '</head>', '<body>', _header(report), '<main>', *sections,
-        '</main>', _footer(), '</body>', '</html>', ''])
+    return html_page('What vAP is lost to', _header(report), sections, _footer())
 
 
 def _header(report: ErrorReport) -> str:
@@ -88,7 +80,7 @@ def _cause_table(kind: str, errors: KindErrors) -> str:
     parts = {False: [], True: []}
     for loss in rows(errors):
         parts[CAUSES[loss.cause].is_total].append(_cause_row(loss, largest))
-    return _scrolling(
+    return scrolling(
         f'losses of {kind} masks by cause',
         '<table><caption><span>Percent points that vAP50 and vAP gain if an oracle repairs this '
         'cause alone. Gains do not add up. n: objects or tracks with the error; of frames and '
@@ -124,7 +116,7 @@ def _strata_table(kind: str, errors: KindErrors) -> str:
     body += [_row(CAUSES[loss.cause].title, {name: percent(value, True)
                                              for name, value in loss.strata.items()},
                   loss.cause in MASK_PARTS) for loss in rows(errors)]
-    return _scrolling(
+    return scrolling(
         f'losses of {kind} masks by stratum',
         '<table class="strata"><caption><span>dvAP50 by occlusion and by length of the true '
         'track. Objects outside a stratum are ignored there; false positives count in all.'
@@ -146,10 +138,6 @@ def _names(errors: KindErrors) -> str:
         bounds = '' if low is None else f'<small>{100 * low:.0f}-{100 * high:.0f} %</small>'
         heads.append(f'<th scope="col">{escape(name)}{bounds}</th>')
     return ''.join(heads)
-
-
-def _scrolling(label: str, table: str) -> str:
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{table}</div>'
 
 
 def _footer() -> str:

@@ -26,7 +26,7 @@ _GROUND = 96
 _SIDE = 300
 _GAP = 6
 _QUALITY = 80
-_STYLE = DrawStyle(fill_opacity=.42, line_width=2, labels=False)
+_STYLE = DrawStyle({'visible', 'amodal'}, fill_opacity=.42, line_width=2)
 
 
 @dataclass(frozen=True)

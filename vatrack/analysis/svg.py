@@ -1,15 +1,16 @@
 """Small plots as inline SVG: lines and stacked bars, coloured by the style sheet of the page.
 
-Classes ``s0``, ``s1``, ``s2`` are the series; the page says how they look.
+Classes ``s0``, ``s1`` ... are the series; the page says how they look.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 360, 256
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 42, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 16, 42, 40
 
 
 @dataclass(frozen=True)
@@ -24,29 +25,45 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through (x, y); None for y leaves a gap. With ``dots`` at the points."""
+    """A line through (x, y); None for y leaves a gap.
+
+    Attributes:
+        name: For legend and tips.
+        xs: P positions.
+        ys: P heights.
+        dots: Whether there are dots at the points, which tell their height.
+        tip: Format of that height.
+        series: Number of its class; None counts the lines of the chart.
+        faint: Whether it stays in the background.
+    """
 
     name: str
     xs: Sequence[float]
     ys: Sequence[float | None]
     dots: bool = False
+    tip: str = '{:.1%}'
+    series: int | None = None
+    faint: bool = False
 
 
 def line_chart(title: str, description: str, lines: Sequence[Line], x: Axis, y: Axis,
-               notes: Sequence[tuple[float, str]] = ()) -> str:
+               notes: Sequence[tuple[float, str]] = (), legend: bool = True) -> str:
     """A plot of lines.
 
     Args:
         title: What it shows; the accessible name.
         description: The same in words and numbers, for those who do not see it.
-        lines: Up to three.
+        lines: At most as many as the page has series.
         x: Horizontal axis.
         y: Vertical axis.
         notes: Small texts (x, text) above the upper edge.
+        legend: Whether the names of the lines stand above.
     """
-    body = [_line(line, number, x, y) for number, line in enumerate(lines)]
+    body = [_line(line, number if line.series is None else line.series, x, y)
+            for number, line in enumerate(lines)]
     body += [_text(_x(value, x), _TOP - 8, text, 'middle', 'note') for value, text in notes]
-    return _chart(title, description, [line.name for line in lines], x, y, body)
+    names = [line.name for line in lines] if legend else []
+    return _chart(title, description, names, x, y, body)
 
 
 def stacked_bars(title: str, description: str, edges: Sequence[float],
@@ -82,6 +99,32 @@ def count_axis(label: str, highest: int) -> Axis:
                 if base * 10**power * 5 >= max(highest, 1))
     count = -(-max(highest, 1) // step)
     return Axis(label, 0, step * count, [(step * i, f'{step * i}') for i in range(count + 1)])
+
+
+def value_axis(label: str, low: float, high: float, whole: bool = False) -> Axis:
+    """An axis around values from ``low`` to ``high`` with round ticks, ``whole`` numbers or not."""
+    room = (high - low) or abs(high) or 1.0
+    power = math.floor(math.log10(room / 5))
+    base, power = next((base, power + up) for base, up in ((1, 0), (2, 0), (5, 0), (1, 1))
+                       if room / (base * 10.0**(power + up)) <= 5)
+    if whole and power < 0:
+        base, power = 1, 0
+    step = base * 10.0**power
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + 1)
+    return Axis(label, first * step, last * step,
+                [(i * step, _tick(i * base, power)) for i in range(first, last + 1)])
+
+
+def _tick(count: int, power: int) -> str:
+    """``count`` times ten to the ``power``, in few letters."""
+    if power >= 3:
+        return f'{count * 10**(power - 3)}k' if count else '0'
+    if power >= 0:
+        return str(count * 10**power)
+    if power >= -3:
+        return f'{count / 10**-power:.{-power}f}'
+    return f'{count}e{power}' if count else '0'
 
 
 def percent_axis(label: str) -> Axis:
@@ -122,10 +165,11 @@ def _line(line: Line, number: int, x: Axis, y: Axis) -> str:
             runs.append([])
         else:
             runs[-1].append(f'{_x(across, x):.1f} {_y(up, y):.1f}')
-    parts = [f'<path class="line s{number}" d="M{"L".join(run)}"/>' for run in runs if run]
+    css = f'line s{number} faint' if line.faint else f'line s{number}'
+    parts = [f'<path class="{css}" d="M{"L".join(run)}"/>' for run in runs if run]
     if line.dots:
         parts += [f'<circle class="s{number}" cx="{_x(across, x):.1f}" cy="{_y(up, y):.1f}" '
-                  f'r="3.2"><title>{escape(line.name)}: {100 * up:.1f}</title></circle>'
+                  f'r="3.2"><title>{escape(line.name)}: {line.tip.format(up)}</title></circle>'
                   for across, up in zip(line.xs, line.ys, strict=True) if up is not None]
     return ''.join(parts)
 
