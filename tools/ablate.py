@@ -56,7 +56,8 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
                         help='all configs run with the first seed, then with the next (default: 0)')
     parser.add_argument('--eval', nargs='+', choices=list(METRICS), metavar='METRIC',
                         default=['AP', 'vAP'], help=f'some of {", ".join(METRICS)} (default: AP '
-                        'vAP); systems without association have those of single images only')
+                        'vAP); the tables show them beside the columns of the paper; systems '
+                        'without association have those of single images only')
     parser.add_argument('--protocol', choices=list(PROTOCOLS),
                         help='default: test_evaluator.protocol of each config')
     parser.add_argument('--out', default='work_dirs/ablation', metavar='DIR',

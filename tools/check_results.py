@@ -1,6 +1,6 @@
 """Check a result file thoroughly against its annotation file and say what it contains.
 
-Exit code 0 if it can be scored, else 1.
+Exit code 0 if it can be scored, else 1, with one line for each broken record.
 
 Example:
     python tools/check_results.py results.json --ann data/synthetic/val.json
@@ -15,8 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vatrack.structures import AnnotationError, load_annotations
-from vatrack.structures.result_check import check_results
-from vatrack.structures.results import ResultError
+from vatrack.structures.result_check import MAX_FAULTS, ResultFaults, check_results
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,8 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         print(check_results(args.results, load_annotations(args.ann)))
-    except (AnnotationError, ResultError) as error:
+    except AnnotationError as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except ResultFaults as error:
+        for fault in error.faults:
+            print(f'error: {fault}', file=sys.stderr)
+        if len(error.faults) == MAX_FAULTS:
+            print(f'{args.results}: {MAX_FAULTS} faults, not checked any further', file=sys.stderr)
         return 1
     print(f'{args.results}: ok')
     return 0

@@ -64,6 +64,8 @@ class FakeCommands:
         values = {f'amodal/{level}/{name}{suffix}': (10 + 2 * seed + position) / 100
                   for level, name in [('image', 'AP'), ('video', 'vAP')] if name in asked
                   for position, suffix in enumerate(SUFFIXES)}
+        if 'HOTA' in asked:
+            values |= {f'amodal/video/{name}': .5 + seed / 100 for name in ('HOTA', 'AssA')}
         protocol = 'sailvos-full'
         if '--protocol' in command:
             protocol = command[command.index('--protocol') + 1]

@@ -261,6 +261,16 @@ def test_tables_have_mean_and_spread_and_say_how_they_were_made(ablate, capsys, 
     assert '| vAP | 50 | P | H | L | M | S |' in page
 
 
+def test_tables_show_the_metrics_that_were_asked_for(ablate, results, capsys):
+    assert ablate('--eval', 'AP', 'HOTA', '--seeds', '0', '4', '--results', str(results),
+                  '--record')[0] == 0
+    printed = capsys.readouterr().out
+    assert 'amodal AP 10.0, amodal HOTA 50.0\n' in printed
+    assert '| system | config | source | HOTA | AssA |\n' in printed
+    assert '| a | a | measured, sailvos-full, 2 seeds [1] | 52.0 ± 2.8 | 52.0 ± 2.8 |' in printed
+    assert read_rows(results)[-1].values == {'HOTA': 52, 'AssA': 52}
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """The published numbers alone."""

@@ -201,10 +201,37 @@ def test_annotation_ids_that_start_at_0(results, numbers, tiny_data, tmp_path):
     assert found[0] == found[1] == numbers(results)
 
 
-def test_nothing_found_is_scored_0(results, numbers, annotations):
+def test_nothing_found_is_scored_0(results, numbers, annotations, capsys):
     write_results(results, [], annotations)
     found = numbers(results)
     assert found['amodal/video/vAP'] == found['visible/image/AP'] == 0
+    assert f'note: {results} holds no track: all objects count as missed' in capsys.readouterr().err
+
+
+def test_truth_without_a_kind_is_named(results, run_tool, tiny_data, tmp_path, capsys):
+    content = json.loads((tiny_data / 'val.json').read_text())
+    for entry in content['annotations']:
+        entry['amodal_mask'] = entry['amodal_bbox'] = None
+    ann = tmp_path / 'visible.json'
+    ann.write_text(json.dumps(content))
+    assert run_tool('evaluate', results, '--ann', ann, '--kind', 'amodal') == 1
+    assert (f'error: {ann}: the truth has no amodal masks; score what it has with --kind visible'
+            in capsys.readouterr().err)
+    assert run_tool('evaluate', results, '--ann', ann) == 0
+
+
+def test_check_lists_the_faults(results, run_tool, tiny_data, capsys):
+    records = json.loads(results.read_text())
+    records[1]['score'], records[3]['category_id'] = None, 88
+    results.write_text(json.dumps(records))
+    assert run_tool('check_results', results, '--ann', tiny_data / 'val.json') == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(' (')[0] for line in lines] == [f'error: {results}: record {n}'
+                                                       for n in (1, 3)]
+    results.write_text(json.dumps(records[1:2] * 25))
+    assert run_tool('check_results', results, '--ann', tiny_data / 'val.json') == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 21 and lines[-1] == f'{results}: 20 faults, not checked any further'
 
 
 RECORD = {'video_id': 1, 'category_id': 1, 'score': .5, 'segmentations': [None] * 5}

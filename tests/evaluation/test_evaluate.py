@@ -237,6 +237,8 @@ def test_legacy_takes_areas_from_boxes_and_rounds():
     assert found['amodal/video/vAP50_S'] == .333
     assert found['amodal/image/AP50'] == .333
     assert {'amodal/image/AR@300', 'amodal/image/AR@1000'} < set(found)
+    # Other protocols do not look at boxes, even where there are any.
+    assert score(scene, kinds=['amodal'])['amodal/image/AP50_S'] == pytest.approx(1 / 3)
     scene.tracks[1].bboxes = None
     with pytest.raises(ValueError, match='track 2 of video 1 has no boxes'):
         score(scene, protocol='sailvos-legacy')
@@ -246,6 +248,7 @@ def test_legacy_takes_areas_from_boxes_and_rounds():
     ({'metrics': ['AP', 'mAP']}, r"unknown metrics \['mAP'\]; choose from \['AP', 'AR', 'vAP'"),
     ({'metrics': []}, 'choose from'),
     ({'protocol': 'coco'}, "unknown protocol 'coco'"),
+    ({'score_thr': float('nan')}, 'threshold must be a finite number, got nan'),
     ({'kinds': ['modal']}, r"unknown mask kinds \['modal'\]"),
     ({'kinds': ['amodal', 'visible']}, r"the predictions \['amodal'\]")])
 def test_wrong_arguments(arguments, message):
@@ -267,7 +270,8 @@ def test_kinds_are_those_that_both_sides_hold():
         evaluate(annotations, scene.tracks, kinds=['amodal'])
     for track in scene.tracks:
         del track.masks['visible']
-    with pytest.raises(ValueError, match='ask for kinds that both hold'):
+    with pytest.raises(ValueError, match=r'cannot score amodal predictions against amodal truth '
+                                         r'and visible .*; ask for kinds that both hold'):
         evaluate(annotations, scene.tracks)
 
 

@@ -1,6 +1,8 @@
 """The rules of matching, one by one, by hand."""
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from ap_scenes import Object, Scene, rectangle
@@ -133,6 +135,37 @@ def test_a_budget_is_per_class_and_unit():
     # Of each class: two misses of .9, then two hits of .8.
     assert collector.precision(2)[:, 0, 0].tolist() == [[.5] * 101] * 2
     assert not collector.precision(1)[:, 0].any()
+
+
+def random_units(rng, unit_ids, num_detections):
+    """Two classes, scores with ties, some crowd."""
+    truths = [(rng.integers(1, 3), 9, rng.random(), rng.random() < .2) for _ in range(6)]
+    pairs = [(d, g, rng.uniform(.4, 1)) for d in range(num_detections)
+             for g in np.flatnonzero(rng.random(6) < .4).tolist()]
+    units = np.sort(rng.integers(0, len(unit_ids), num_detections))
+    return units_of(rng.integers(0, 5, num_detections) / 5, rng.integers(1, 3, num_detections),
+                    [9] * num_detections, truths, pairs or [(0, 0, 0.)], unit_ids, units)
+
+
+def test_units_that_wait_are_matched_as_each_alone():
+    """In parts and pickled or not, the curves are the same to the bit."""
+    rng = np.random.default_rng(0)
+    parts = [random_units(rng, [10 * n + 3, 10 * n], 1 + n % 7) for n in range(90)]
+
+    def collector():
+        return PrecisionRecall(PROTOCOLS['sailvos'].strata.values(), [1, 2], 3)
+
+    together, merged = collector(), collector()
+    for units in parts:
+        alone = collector()
+        together.add(units)
+        alone.add(units)
+        merged.merge(pickle.loads(pickle.dumps(alone)))
+    assert together.num_truth.tolist() == merged.num_truth.tolist()
+    for budget in (1, 3):
+        assert (together.precision(budget) == merged.precision(budget)).all()
+        assert (together.recall(budget) == merged.recall(budget)).all()
+    assert 0 < together.recall(3)[:, 0].max() < 1
 
 
 @pytest.mark.parametrize('level', ['image/AR', 'video/vAR@100'])

@@ -187,7 +187,7 @@ def test_memory_holds_one_video_and_finished_ones_are_on_disk(ann_file, tmp_path
     (part,) = (tmp_path / 'results.json.parts').iterdir()
     assert [json.loads(line)['video_id'] for line in part.read_text().splitlines()] == [3]
     feed(metric, perfect(8)[:1])
-    assert list(metric._open.frames) == [0] and not out.exists()
+    assert [track.video_id for track in metric._open.tracks()] == [8] and not out.exists()
 
 
 def test_left_overs_of_a_crash_are_not_scored_again(ann_file, tmp_path):

@@ -1,6 +1,8 @@
 """The same numbers, to the bit, for any number of processes and any order of the videos."""
 from __future__ import annotations
 
+import multiprocessing
+import os
 import pickle
 from functools import partial
 
@@ -37,6 +39,20 @@ def expected(scene):
 @pytest.mark.parametrize('workers', [2, 4])
 def test_any_number_of_processes(scene, expected, workers):
     assert evaluate(scene.annotations(), scene.tracks, 'all', PROTOCOL, workers=workers) == expected
+
+
+@pytest.fixture
+def spawned():
+    """New processes inherit nothing, as on macOS and Windows."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method('spawn', force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
+
+
+@pytest.mark.slow
+def test_processes_that_inherit_nothing(scene, expected, spawned):
+    assert evaluate(scene.annotations(), scene.tracks, 'all', PROTOCOL, workers=2) == expected
 
 
 @pytest.mark.parametrize('order', [[3, 30, 11, 5, 2, 7], [2, 3, 5, 7, 11, 30]])
@@ -106,6 +122,29 @@ def test_errors_of_a_process_are_ours(scene, workers):
     frame.instances.append(frame.instances[0])
     with pytest.raises(AnnotationError, match=r'made\.json: video 2 .* annotated twice'):
         evaluate(annotations, scene.tracks, workers=workers)
+
+
+class Dying:
+    """A metric whose process is gone in the midst of a video, as when memory runs out."""
+
+    def add(self, compared):
+        if compared.video.id == 5:
+            os._exit(9)
+
+    def merge(self, other):
+        pass
+
+
+def test_a_process_that_dies_is_an_error(scene):
+    annotations = scene.annotations()
+    plan = Plan([Dying], {'amodal': 'amodal'}, None, annotations.path)
+    with pytest.raises(ChildProcessError, match=r'one of the 2 processes .* died.*--workers 1'):
+        score_videos(plan, annotations.videos, {}, workers=2)
+
+
+def test_there_is_at_least_one_process(scene):
+    with pytest.raises(ValueError, match='workers must be at least 1, got 0'):
+        evaluate(scene.annotations(), scene.tracks, workers=0)
 
 
 def test_no_video_at_all():

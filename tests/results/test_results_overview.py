@@ -14,7 +14,8 @@ def test_systems_are_rows_and_kinds_and_levels_columns():
             measured_row(name='A', dataset='fishbowl', level='image', values={'AP': 20.},
                          spread=None),
             measured_row(name='B', dataset='fishbowl', kind='visible', values={'AP': None}),
-            measured_row(name='C', dataset='synthetic')]
+            measured_row(name='C', dataset='synthetic'),
+            measured_row(name='D', dataset='fishbowl', values={'HOTA': 50.})]
     assert overview(rows, 'fishbowl').splitlines() == [
         '| system | amodal AP | amodal vAP | visible AP | visible vAP |',
         '| --- | ---: | ---: | ---: | ---: |',

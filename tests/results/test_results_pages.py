@@ -57,6 +57,19 @@ def test_numbers_that_there_are_not():
     assert line.endswith('| 1.0 ± 0.5 | n/a | - | - | - | - | - |')
 
 
+def test_further_metrics_stand_beside_those_of_the_paper():
+    row = measured_row(values={'AP': 1, 'HOTA': 52.25, 'IDSW': 3, 'MOTA': None}, spread=None)
+    page = study_page([row, measured_row(level='image')], [paper_row()])
+    assert '| vAP | 50 | P | H | L | M | S | HOTA | MOTA | IDSW |\n' in page
+    lines = table_lines(page, 'amodal masks, video level')
+    assert lines[0].endswith('| 1.0 | - | - | - | - | - | - | 52.2 | n/a | 3.0 |')
+    assert lines[1].endswith('| 16.0 | - | - | - |')
+    assert '| source | AP | 50 | P | H | L | M | S |\n' in page and 'IDSW (a count)' in page
+    assert 'HOTA' not in study_page([measured_row()], [])
+    alone = study_page([measured_row(values={'IDF1': 7}, spread=None)], [])
+    assert '| system | config | source | IDF1 |\n' in alone
+
+
 def test_a_system_without_association_has_dashes_at_video_level():
     joint = {'system': 'maskjoint_none', 'name': 'MaskJoint', 'config': 'maskjoint_none_synthetic'}
     rows = [measured_row(level='image', **joint), measured_row(level='image'), measured_row(),

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from vatrack.evaluation.evaluate import METRICS, evaluate
 from vatrack.results import COLUMNS, summarise
+from vatrack.synthetic.made_tracks import SetSize, made_set
 
 NAMES = ('', '50', '50_P', '50_H', '50_L', '50_M', '50_S')
 
@@ -49,3 +51,27 @@ def test_columns_that_a_protocol_lacks_are_left_out():
     values = {f'amodal/video/vAP{name}': 0.5 for name in ('', '50', '_L', '_M', '_S')}
     (summary,) = summarise([values], strata_at_50=False)
     assert list(summary.mean) == ['AP', '50', 'L', 'M', 'S']
+
+
+@pytest.mark.parametrize(('metric', 'columns'), [
+    ('AP', COLUMNS), ('AR', ('AR@1', 'AR@10', 'AR@100')), ('vAP', COLUMNS),
+    ('vAR', ('AR@1', 'AR@10', 'AR@100')), ('HOTA', ('HOTA', 'DetA', 'AssA')),
+    ('CLEAR', ('MOTA', 'IDSW')), ('IDF1', ('IDF1',)), ('mIoU', ('mIoU', 'occluded'))])
+def test_every_metric_has_columns(metric, columns):
+    made = made_set(SetSize(1, 4, 3, 2, height=60, width=90, kinds=('amodal', 'visible')))
+    numbers = evaluate(*made, [metric], 'sailvos', kinds=['amodal'])
+    (summary,) = summarise([numbers])
+    assert (summary.level, tuple(summary.mean)) == (METRICS[metric].level, columns)
+    shown = {str(round(100 * value, 3)) for value in numbers.values()} | {'None'}
+    assert {str(value) for column, value in summary.mean.items() if column != 'IDSW'} <= shown
+
+
+def test_counts_and_numbers_below_0():
+    clear = {'MOTA': -0.5, 'IDSW': 3, 'TP': 4, 'FN': 0}
+    runs = [{f'visible/video/{name}': value for name, value in (clear | change).items()}
+            for change in ({}, {'IDSW': 6, 'MOTA': -1})]
+    (summary,) = summarise(runs)
+    assert summary.mean == {'MOTA': -75, 'IDSW': 4.5}
+    assert summary.spread == {'MOTA': 35.355, 'IDSW': 2.121}
+    (summary,) = summarise([runs[0] | {'visible/video/TP': 0}])
+    assert summary.mean == {'MOTA': None, 'IDSW': None}

@@ -174,6 +174,12 @@ def test_warnings(name, write):
     assert all(part in report.warnings[0] for part in parts), report.warnings
 
 
+def test_a_crowd_may_lie_under_others(write):
+    raw = clean()
+    raw['annotations'][1] = annotation(1, 0, 1, 3) | {'iscrowd': 1}
+    assert check_annotations(write(raw)).num_warnings == 0
+
+
 def test_small_deviations_are_tolerated(write):
     raw = clean()
     raw['annotations'][2].update(occlude_rate=0.505)
@@ -199,19 +205,20 @@ def test_frames_on_disk(write, frames):
     assert 'is 8 x 12 pixels, but its video is 12 x 8' in report.errors[0]
 
 
-def test_tool_prints_summary_and_sets_the_exit_code(write, frames, capsys, run_tool):
-    assert run_tool('check_annotations', write(clean()), '--images', frames) == 0
+def test_tool_prints_the_card_and_sets_the_exit_code(write, frames, capsys, run_tool):
+    assert run_tool('convert', 'check', write(clean()), '--images', frames) == 0
     printed = capsys.readouterr().out
-    assert 'videos 1, frames 2, objects 4, tracks 2' in printed
-    assert 'masks: 4 amodal (0 empty), 4 visible (1 empty)' in printed
+    assert 'Masks: amodal and visible' in printed and '| tracks | 2 |' in printed
     assert printed.rstrip().endswith('a.json: ok, 0 errors, 0 warnings')
     raw = clean()
     for entry in raw['annotations']:
         entry['iscrowd'] = 5
-    assert run_tool('check_annotations', write(raw), '--max-errors', 1) == 1
+    raw['images'][0]['frame_id'] = 7
+    assert run_tool('convert', 'check', write(raw), '--max-errors', 1) == 1
     printed = capsys.readouterr().out
     assert printed.startswith('error: ') and '... and 3 more errors' in printed
-    assert 'NOT ok, 4 errors' in printed
+    assert 'videos 1, frames 2, objects 0, tracks 0' in printed  # of what is sound
+    assert 'NOT ok, 4 errors, 1 warnings' in printed
 
 
 @pytest.mark.parametrize('seed', range(5))

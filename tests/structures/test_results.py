@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vatrack.structures import AnnotationFile, Frame, Video, rle
+from vatrack.structures.result_check import MAX_FAULTS, ResultFaults, check_results
 from vatrack.structures.results import (
     ResultError,
     TrackRecord,
@@ -154,7 +155,7 @@ def test_dense_lists_give_the_frames_where_anything_is():
 BROKEN = {
     'video': ({'video_id': 3}, 'truth.json has no such video'),
     'video type': ({'video_id': [2]}, 'no such video'),
-    'category': ({'category_id': 2}, r'unknown category_id 2; truth.json has \[1, 7\]'),
+    'category': ({'category_id': 2}, r'unknown category_id 2; use the ids of truth.json: \[1, 7\]'),
     'category null': ({'category_id': None}, 'unknown category_id None'),
     'frame category': ({'category_ids': [1, 3, None]}, 'unknown category_id 3'),
     'length': ({'segmentations': [None] * 2}, '2 amodal masks for a video of 3 frames'),
@@ -165,10 +166,13 @@ BROKEN = {
              r'frame 1: amodal mask has size \[6, 4\], the video \[4, 6\]'),
     'cut mask': ({'segmentations': [None, {'size': [4, 6], 'counts': 'h'}, None]},
                  'frame 1: amodal mask is no compressed RLE'),
+    'not ASCII': ({'segmentations': [None, {'size': [4, 6], 'counts': 'é0'}, None]},
+                  'frame 1: amodal mask is no compressed RLE'),
     'uncompressed': ({'segmentations': [{'size': [4, 6], 'counts': [24]}, None, None]},
                      'frame 0: amodal mask is no compressed RLE'),
     'nan': ({'score': math.nan}, 'score must be a finite number, got nan'),
-    'infinite': ({'scores': [None, math.inf, None]}, 'score must be a finite number, got inf'),
+    'infinite': ({'scores': [None, math.inf, None]},
+                 'frame 1: score must be a finite number, got inf'),
     'score type': ({'score': '0.5'}, "finite number, got '0.5'"),
     'duplicate': ({'track_id': 1, 'video_id': 5}, 'track_id 1 is taken'),
     'id 0': ({'track_id': 0}, 'must be an integer >= 1, got 0'),
@@ -204,7 +208,7 @@ def test_missing_keys_are_named(tmp_path, key):
 
 
 @pytest.mark.parametrize(('content', 'message'), [
-    (None, r'r\.json: cannot read this result file: No such file'),
+    (None, r'r\.json: cannot read this result file: No such file .*; check the path'),
     ('[{"video_id": 2, "cat', r'r\.json: not valid JSON at line 1, column 18 .* cut off'),
     ('', 'not valid JSON'),
     ('[', 'not valid JSON'),
@@ -266,3 +270,31 @@ def test_reading_is_one_record_at_a_time(tmp_path):
     assert next(records) == track(1)
     with pytest.raises(ResultError, match='not valid JSON'):
         next(records)
+
+
+def faults_of(path):
+    with pytest.raises(ResultFaults) as error:
+        check_results(path, ANNOTATIONS)
+    assert str(error.value).splitlines() == error.value.faults
+    return error.value.faults
+
+
+def test_check_names_every_broken_record(tmp_path):
+    path, changes = tmp_path / 'r.json', {2: {'score': math.nan}, 3: {'track_id': 2, 'video_id': 9},
+                                          5: {'track_id': 1}}
+    records = [track(n).to_json(3) | changes.get(n, {}) for n in range(1, 6)]
+    path.write_text(json.dumps(records))
+    found = faults_of(path)
+    assert [fault.split(': ')[:2] for fault in found] == [
+        [str(path), f'record {at} (video {video}, track {number})']
+        for at, video, number in ((1, 2, 2), (2, 9, 2), (4, 2, 1))]
+    assert ['finite' in found[0], 'no such video' in found[1], 'is taken' in found[2]] == [True] * 3
+    # The rest of a file that is cut off cannot be checked.
+    path.write_text(json.dumps(records)[:-2])
+    assert [*found[:2], True] == [*(cut := faults_of(path))[:2], 'cut off' in cut[2]]
+
+
+def test_check_ends_after_many_faults(tmp_path):
+    path = tmp_path / 'r.json'
+    path.write_text(json.dumps([track(1).to_json(3)] * (MAX_FAULTS + 9)))
+    assert len(faults_of(path)) == MAX_FAULTS

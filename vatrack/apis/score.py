@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vatrack.converters.result_formats import FORMATS
-from vatrack.converters.results_ytvis import export_ytvis
+from vatrack.converters.results.formats import FORMATS
+from vatrack.converters.results.ytvis import export_ytvis
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric_names import ALL_METRICS
 from vatrack.evaluation.protocols import get_protocol
@@ -83,7 +83,9 @@ def score_file(scoring: Scoring, ann_file: str | Path, out: str | Path | None = 
     if not any(frame.instances for _, frame in annotations.frames):
         note(f'{ann_file} holds no truth, so nothing is scored')
         return _submit(scoring, tracks, annotations, submission)
-    kinds = list(scoring.kinds) or truth_kinds(annotations)
+    if not tracks:
+        note(f'{scoring.results[0]} holds no track: all objects count as missed')
+    kinds = _truth_kinds(scoring, annotations)
     _check_kinds(scoring, tracks, kinds)
     protocol = get_protocol(scoring.protocol, scoring.score_thr, scoring.occlusion_bins)
     metrics = evaluate(annotations, tracks, wanted, protocol, kinds,
@@ -124,6 +126,15 @@ def _metrics(scoring: Scoring) -> Sequence[str]:
         raise ValueError(f'{", ".join(wrong)} cannot be computed: results of format {BOX_FORMAT} '
                          f'have no masks; ask for {", ".join(Tracking.names)}')
     return Tracking.names if ALL_METRICS in scoring.metrics else scoring.metrics or Tracking.names
+
+
+def _truth_kinds(scoring: Scoring, annotations: AnnotationFile) -> list[str]:
+    held = truth_kinds(annotations)
+    missing = [kind for kind in scoring.kinds if kind not in held]
+    if missing:
+        raise ResultError(f'{annotations.path}: the truth has no {" or ".join(missing)} masks; '
+                          f'score what it has with --kind {" ".join(held)}')
+    return list(scoring.kinds) or held
 
 
 def _check_kinds(scoring: Scoring, tracks: Sequence[TrackRecord], kinds: Sequence[str]) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,8 @@ _BITS = 1 << np.arange(len(IOU_THRESHOLDS), dtype=_WORD)
 _SET_BITS = (np.arange(1 << len(_BITS))[:, None] & _BITS != 0).astype(np.int64)
 # Words whose first 0 to 10 bits are set.
 _PASSES = np.array([(1 << level) - 1 for level in range(len(_BITS) + 1)], _WORD)
+# So many units and detections at least are matched in one go.
+_BATCH = 256
 
 
 class Units(NamedTuple):
@@ -59,6 +61,20 @@ class Units(NamedTuple):
     pair_detections: np.ndarray
     pair_truths: np.ndarray
     pair_iou: np.ndarray
+
+    @classmethod
+    def join(cls, parts: Sequence[Units]) -> Units:
+        """All units of the parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = {name: list(column) for name, column in
+                   zip(cls._fields, zip(*parts, strict=True), strict=True)}
+        for name, of in (('detection_units', 'ids'), ('pair_detections', 'scores'),
+                         ('pair_truths', 'truth_areas')):
+            firsts = accumulate(map(len, columns[of]), initial=0)
+            columns[name] = [values + first for values, first in
+                             zip(columns[name], firsts, strict=False)]
+        return cls(*map(np.concatenate, columns.values()))
 
 
 class Outcomes(NamedTuple):
@@ -102,6 +118,11 @@ class _Ranges:
         return self.exclude_area(areas) | ~(inside | np.isnan(occlusions) & self.unknown)
 
 
+@cache
+def _ranges(strata: tuple[Stratum, ...]) -> _Ranges:
+    return _Ranges(strata)
+
+
 class PrecisionRecall:
     """Collects units and draws the precision-recall curves of K classes in S strata.
 
@@ -114,17 +135,41 @@ class PrecisionRecall:
     def __init__(self, strata: Iterable[Stratum], category_ids: Sequence[int],
                  max_detections: int) -> None:
         self.strata = list(strata)
-        self._ranges = _Ranges(self.strata)
+        self._ranges = _ranges(tuple(self.strata))
         self.category_ids = np.asarray(list(category_ids))
         self.max_detections = max_detections
-        self.num_truth = np.zeros((len(self.category_ids), len(self.strata)), np.int64)
+        self._num_truth = np.zeros((len(self.category_ids), len(self.strata)), np.int64)
         self._outcomes = [_no_outcomes(len(self.strata))]
+        self._waiting: list[Units] = []
+        self._size_waiting = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is sent: nothing that it would have to match."""
+        self._match()
+        return self.__dict__
+
+    @property
+    def num_truth(self) -> np.ndarray:
+        """Truths that count: (K, S) int64."""
+        self._match()
+        return self._num_truth
 
     def add(self, units: Units) -> None:
-        """Match the detections of some units with their truth."""
+        """Take in some units; small ones wait to be matched together, at the cost of one."""
+        self._waiting.append(units)
+        self._size_waiting += len(units.ids) + len(units.scores)
+        if self._size_waiting >= _BATCH:
+            self._match()
+
+    def _match(self) -> None:
+        """Match the detections of the units that wait with their truth."""
+        if not self._waiting:
+            return
+        units = Units.join(self._waiting)
+        self._waiting, self._size_waiting = [], 0
         counted = ~(units.truth_iscrowd[:, None] | self._ranges.exclude(units.truth_areas,
                                                                         units.truth_occlusions))
-        np.add.at(self.num_truth, np.searchsorted(self.category_ids, units.truth_categories),
+        np.add.at(self._num_truth, np.searchsorted(self.category_ids, units.truth_categories),
                   counted)
         # Units and classes never match each other, so one matching serves them all.
         order = np.lexsort((-units.scores, units.categories, units.detection_units))
@@ -140,8 +185,10 @@ class PrecisionRecall:
 
     def merge(self, other: PrecisionRecall) -> None:
         """Take in what another collector of the same strata and classes has seen."""
-        self.num_truth += other.num_truth
+        self._num_truth += other._num_truth
         self._outcomes += other._outcomes
+        for units in other._waiting:
+            self.add(units)
 
     def precision(self, max_detections: int) -> np.ndarray:
         """Interpolated precision at the recall points: (K, S, T, 101); -1 without truth.
@@ -175,6 +222,7 @@ class PrecisionRecall:
 
     def _ranked(self) -> Outcomes:
         """All outcomes, in order of class, then score, then unit."""
+        self._match()
         if len(self._outcomes) > 1:
             found = Outcomes(*map(np.concatenate, zip(*self._outcomes, strict=True)))
             order = np.lexsort((found.units, -found.scores, found.categories))

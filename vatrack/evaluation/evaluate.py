@@ -109,7 +109,8 @@ def kind_pairs(annotations: AnnotationFile, tracks: Sequence[TrackRecord],
     scorable = {kind: source for kind, source in pairs.items()
                 if kind in true and source in predicted}
     if (kinds and scorable != pairs) or not scorable:
-        raise ResultError(f'cannot score {pairs} (truth: predictions): {annotations.path} holds '
-                          f'{true} masks, the predictions {sorted(predicted)}; ask for kinds that '
-                          'both hold')
+        wanted = ' and '.join(f'{source} predictions against {kind} truth'
+                              for kind, source in pairs.items() if kind not in scorable)
+        raise ResultError(f'cannot score {wanted}: {annotations.path} holds {true} masks, the '
+                          f'predictions {sorted(predicted)}; ask for kinds that both hold')
     return scorable

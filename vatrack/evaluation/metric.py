@@ -4,7 +4,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from vatrack.registry import METRICS
-from vatrack.structures import (
-    MASK_KINDS,
-    AnnotationFile,
-    Video,
-    bboxes_field,
-    load_annotations,
-    masks_field,
-)
+from vatrack.structures import MASK_KINDS, AnnotationFile, Video, load_annotations, masks_field
 from vatrack.structures.results import ResultError, TrackRecord, write_results
+from vatrack.structures.track_collector import TrackCollector
 
 from .evaluate import check_metrics, evaluate
 from .protocols import get_protocol
@@ -212,46 +205,18 @@ class VideoInstanceMetric(BaseMetric):
         raise TypeError('VideoInstanceMetric scores in evaluate()')
 
 
-class _OpenVideo:
-    """Tracks of the video that is being processed; only frames where a track is present."""
+class _OpenVideo(TrackCollector):
+    """The tracks of the video that is being processed."""
 
     def __init__(self, video: Video, kinds: tuple[str, ...], categories: list[int]) -> None:
-        self.video, self.kinds, self.categories = video, kinds, categories
-        self.length = 0
-        self.frames: dict[int, dict[int, list]] = defaultdict(dict)
+        super().__init__(video.id, categories, kinds)
+        self.video = video
 
     @property
     def expected(self) -> str:
+        """What must come next, for messages."""
         return (f'frame {self.length} of video {self.video.name!r}, which has '
                 f'{len(self.video.frames)}, was expected')
-
-    def add(self, instances: Any) -> None:
-        """Take the next frame."""
-        lists = [instances.instances_id.tolist(), instances.scores.tolist(),
-                 [self.categories[label] for label in instances.labels.tolist()],
-                 list(map(tuple, instances.bboxes.tolist())),
-                 *(instances[masks_field(kind)] for kind in self.kinds)]
-        if bboxes_field('visible') in instances:
-            lists.append(list(map(tuple, instances.visible_bboxes.tolist())))
-        for track_id, *values in zip(*lists, strict=True):
-            self.frames[track_id][self.length] = values
-        self.length += 1
-
-    def tracks(self) -> Iterator[TrackRecord]:
-        for track_id, present in sorted(self.frames.items()):
-            scores, classes, boxes, *others = (list(column) for column in
-                                               zip(*present.values(), strict=True))
-            yield TrackRecord(
-                video_id=self.video.id,
-                track_id=track_id + 1,
-                category_id=max(set(classes), key=lambda c: (classes.count(c), -c)),
-                score=sum(scores) / len(scores),
-                frames=list(present),
-                masks=dict(zip(self.kinds, others, strict=False)),
-                scores=scores,
-                bboxes=boxes,
-                visible_bboxes=others[-1] if len(others) > len(self.kinds) else None,
-                category_ids=classes if len(set(classes)) > 1 else None)
 
 
 def _merge(parts: Sequence[Path]) -> Iterator[TrackRecord]:

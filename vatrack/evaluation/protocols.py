@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -139,7 +140,7 @@ class Protocol:
     overlap: OverlapRules = OverlapRules('predictions as they are; occluded region: what the '
                                          'visible truth leaves of the object')
 
-    @property
+    @cached_property
     def strata(self) -> dict[str, Stratum]:
         """Strata by name, 'all' first; areas at every occlusion, occlusions at every area."""
         every = self.every_occlusion
@@ -217,13 +218,16 @@ def get_protocol(protocol: str | Protocol, score_thr: float | None = None,
         occlusion_bins: Not None: see :meth:`Protocol.with_occlusions`.
 
     Raises:
-        ValueError: No protocol has that name, or the bins are no ascending rates.
+        ValueError: No protocol has that name, the threshold is no number, or the
+            bins are no ascending rates.
     """
     if not isinstance(protocol, Protocol):
         if protocol not in PROTOCOLS:
             raise ValueError(f'unknown protocol {protocol!r}; choose one of {sorted(PROTOCOLS)}')
         protocol = PROTOCOLS[protocol]
     if score_thr is not None:
+        if not math.isfinite(score_thr):
+            raise ValueError(f'the score threshold must be a finite number, got {score_thr}')
         protocol = replace(protocol, score_thr=score_thr)
     return protocol if occlusion_bins is None else protocol.with_occlusions(occlusion_bins)
 

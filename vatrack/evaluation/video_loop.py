@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol as Interface
@@ -75,7 +76,13 @@ def score_videos(plan: Plan, videos: Sequence[Video],
 
     Returns:
         Metrics by mask kind that have seen all videos.
+
+    Raises:
+        ValueError: No number of processes.
+        ChildProcessError: A process died.
     """
+    if workers < 1:
+        raise ValueError(f'workers must be at least 1, got {workers}; 1 scores in this process')
     ordered = sorted(videos, key=lambda video: video.id)
     jobs = [tracks.get(video.id, ()) for video in ordered]
     total = plan.scorers()
@@ -107,4 +114,10 @@ def _scored(score: Callable[[Video, Sequence[TrackRecord]], Scorers], videos: Se
         return
     # A forked process must not walk through, and thereby copy, what it has inherited.
     with ProcessPoolExecutor(workers, initializer=gc.freeze) as pool:
-        yield from pool.map(score, videos, tracks)
+        try:
+            yield from pool.map(score, videos, tracks)
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                f'one of the {workers} processes that score videos died, for example because '
+                'memory ran out or somebody ended it; start again with fewer processes '
+                '(--workers 1 needs no others)') from None

@@ -26,7 +26,7 @@ def overview(rows: Iterable[ResultRow], dataset: str) -> str:
     """AP and vAP of every system measured on a dataset: mean ± standard deviation in percent."""
     systems: dict[str, dict[tuple[str, str], str]] = {}
     for row in rows:
-        if row.source == 'measured' and row.dataset == dataset:
+        if row.source == 'measured' and row.dataset == dataset and 'AP' in row.values:
             systems.setdefault(row.name, {})[row.kind, row.level] = _number(row)
     return '\n'.join(_lines(systems))
 
@@ -40,7 +40,7 @@ def _lines(systems: dict[str, dict[tuple[str, str], str]]) -> Iterator[str]:
 
 
 def _number(row: ResultRow) -> str:
-    mean = row.values.get('AP')
+    mean = row.values['AP']
     if mean is None:
         return 'n/a'
     return f'{mean:.1f} ± {row.spread["AP"]:.1f}' if row.spread else f'{mean:.1f}'

@@ -4,11 +4,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from vatrack.structures.results import replace_when_done
 
 from .provenance import Provenance
-from .rows import COLUMNS, LEVELS, PAPER_TABLES, ResultRow, Values, write_rows
+from .rows import (
+    COLUMNS,
+    FURTHER_COLUMNS,
+    LEVELS,
+    PAPER_TABLES,
+    ResultRow,
+    Values,
+    write_rows,
+)
 from .systems import DATASETS
 
 #: Where a published row is looked for if there is none of the measured row's own dataset.
@@ -18,6 +27,9 @@ _LEGEND = """AP (image level) and vAP (video level) in percent. 50: at IoU 0.5, 
 (partially and heavily occluded) and L, M and S (large, medium and small); docs/evaluation.md has
 the definitions. Measured with several seeds: mean ± sample standard deviation (n - 1). n/a: there
 is no truth to score; -: not predicted, or not measured."""
+_FURTHER_LEGEND = """HOTA, MOTA, IDSW (a count) and IDF1 are of masks, all classes in one pool; mIoU
+(full masks) and occluded (region) are means over the objects that were found. The
+`results.metrics.json` of a run has all numbers."""
 _HEAD = f"""# Results
 
 Made from `docs/results.jsonl` by `python tools/tabulate_results.py`; edit that file, not this one.
@@ -28,6 +40,14 @@ Rows of the paper hold what is printed in Breitenstein et al., *End-to-end Amoda
 Segmentation*, and in the README of its [released code](https://github.com/ifnspaml/VATrack).
 Measured rows are numbered by the command that made them, see the end of the page.
 """
+
+
+class _Line(NamedTuple):
+    """A line of a table: the numbers of the first of some rows, which all have the same."""
+
+    name: str
+    source: str
+    rows: Sequence[ResultRow]
 
 
 def results_page(rows: Iterable[ResultRow]) -> str:
@@ -69,7 +89,10 @@ def study_page(measured: Sequence[ResultRow], paper: Sequence[ResultRow]) -> str
     A published row of another dataset is shown as a reference, under its name.
     """
     provenance = Provenance(measured)
-    lines = [*provenance.lines(), _LEGEND, '']
+    lines = [*provenance.lines(), _LEGEND]
+    if any(column in FURTHER_COLUMNS for row in measured for column in row.values):
+        lines.append(_FURTHER_LEGEND)
+    lines.append('')
     for title, group in _comparable(measured):
         lines += [f'## {title}', '', *_comparison(group, paper, provenance)]
     return '\n'.join(lines).rstrip() + '\n'
@@ -92,31 +115,28 @@ def _paper_section(paper: list[ResultRow], measured: list[ResultRow],
     yield f'{first.reference}. {_dataset(first.dataset)}, protocol {first.protocol}.'
     yield ''
     for kind, level in _distinct((row.kind, row.level) for row in paper):
-        table, shown = [], []
+        table = []
         for row in paper:
             if (row.kind, row.level) == (kind, level):
                 own = [each for each in measured
                        if (each.dataset, each.subject) == (row.dataset, row.subject)]
-                table += [_cells(row, row.name, 'paper'),
-                          *(_cells(each, row.name, provenance.label(each)) for each in own)]
-                shown += [row, *own]
-        yield from _table(kind, level, table, shown)
+                table += [_Line(row.name, 'paper', [row]),
+                          *(_Line(row.name, provenance.label(each), [each]) for each in own)]
+        yield from _table(kind, level, table)
 
 
 def _comparison(measured: list[ResultRow], paper: Sequence[ResultRow],
                 provenance: Provenance) -> Iterator[str]:
     """Tables of measured rows of one dataset and protocol, each with its published counterparts."""
     for kind, level in _distinct((row.kind, row.level) for row in _paper_order(measured)):
-        table, shown = [], []
+        table = []
         for row in _with_gaps(measured, kind, level):
-            table.append(_cells(row, row.name, provenance.label(row)))
-            shown.append(row)
+            table.append(_Line(row.name, provenance.label(row), [row]))
             for same in _counterparts(row, paper):
                 tables = ', '.join(_distinct(each.table for each in same))
                 source = f'paper: {_dataset(same[0].dataset)}, {tables}'
-                table.append(_cells(same[0], row.name, source))
-                shown += same
-        yield from _table(kind, level, table, shown)
+                table.append(_Line(row.name, source, same))
+        yield from _table(kind, level, table)
 
 
 def _paper_order(rows: Iterable[ResultRow]) -> list[ResultRow]:
@@ -148,13 +168,19 @@ def _counterparts(row: ResultRow, paper: Sequence[ResultRow]) -> list[list[Resul
     return list(found.values())
 
 
-def _table(kind: str, level: str, cells: list[list[str]], rows: list[ResultRow]) -> Iterator[str]:
-    columns = ['vAP' if level == 'video' else 'AP', *COLUMNS[1:]]
+def _table(kind: str, level: str, table: Sequence[_Line]) -> Iterator[str]:
+    rows = [row for line in table for row in line.rows]
+    columns = _columns(rows)
+    heads = ['vAP' if (column, level) == ('AP', 'video') else column for column in columns]
     yield f'### {kind} masks, {level} level'
     yield ''
-    yield _markdown(['system', 'config', 'source', *columns])
+    yield _markdown(['system', 'config', 'source', *heads])
     yield _markdown(['---'] * 3 + ['---:'] * len(columns))
-    yield from map(_markdown, cells)
+    for line in table:
+        # Options of a measured row stand in the command that its source names.
+        shown = line.rows[0]
+        yield _markdown([line.name, shown.config or '-', line.source,
+                         *(_number(column, shown.values, shown.spread) for column in columns)])
     yield ''
     notes = _distinct(row.note for row in rows if row.note)
     for note in notes:
@@ -164,10 +190,11 @@ def _table(kind: str, level: str, cells: list[list[str]], rows: list[ResultRow])
         yield ''
 
 
-def _cells(row: ResultRow, name: str, source: str) -> list[str]:
-    numbers = [_number(column, row.values, row.spread) for column in COLUMNS]
-    # Options of a measured row stand in the command that its source names.
-    return [name, row.config or '-', source, *numbers]
+def _columns(rows: Iterable[ResultRow]) -> list[str]:
+    """All of the paper, if any is there, and the further ones that are."""
+    found = {column for row in rows for column in row.values}
+    further = [column for column in FURTHER_COLUMNS if column in found]
+    return further if further and not found & set(COLUMNS) else [*COLUMNS, *further]
 
 
 def _number(column: str, values: Values, spread: Values | None) -> str:

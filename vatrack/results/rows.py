@@ -16,6 +16,9 @@ from vatrack.structures.results import replace_when_done
 #: Columns of the VATrack paper: (v)AP, (v)AP50, and (v)AP50 of partially and heavily occluded, of
 #: large, medium and small objects.
 COLUMNS = ('AP', '50', 'P', 'H', 'L', 'M', 'S')
+#: Columns of the metrics that the paper does not have; tables show those that were measured.
+FURTHER_COLUMNS = ('AR@1', 'AR@10', 'AR@100', 'AR@300', 'AR@1000', 'HOTA', 'DetA', 'AssA', 'MOTA',
+                   'IDSW', 'IDF1', 'mIoU', 'occluded')
 #: What the tables of the paper's supplement and of its code's README are about.
 PAPER_TABLES = {
     'Table 5': 'weights of the visible (lambda 1) and the amodal (lambda 2) mask loss',
@@ -27,7 +30,8 @@ PAPER_TABLES = {
 }
 LEVELS = ('image', 'video')
 
-#: Percent by column; None: there is no truth to score. Columns that a protocol lacks are absent.
+#: Percent by column (IDSW: a count); None: there is no truth to score. Columns that a protocol
+#: lacks, or that were not asked for, are absent.
 Values = dict[str, float | None]
 
 
@@ -162,7 +166,7 @@ def _read_row(line: str, where: str) -> ResultRow:
               *(f'has {name!r} {content[name]!r} instead of one of {choices}'
                 for name, choices in _CHOICES.items()
                 if name in content and content[name] not in choices),
-              *(f'has {name!r} that are no numbers by column of {COLUMNS}'
+              *(f'has {name!r} that are no numbers by column of {(*COLUMNS, *FURTHER_COLUMNS)}'
                 for name in ('values', 'spread')
                 if name in content and not _are_values(content[name]))]
     if faults:
@@ -172,5 +176,5 @@ def _read_row(line: str, where: str) -> ResultRow:
 
 
 def _are_values(value: object) -> bool:
-    return isinstance(value, dict) and set(value) <= set(COLUMNS) and all(
+    return isinstance(value, dict) and set(value) <= {*COLUMNS, *FURTHER_COLUMNS} and all(
         number is None or isinstance(number, int | float) for number in value.values())

@@ -223,7 +223,7 @@ def _check_masks(place: _Place, instances: list[Instance], report: CheckReport) 
         ids = [instance.id for instance in owners]
         areas[kind] = dict(zip(ids, rle_ops.areas(rles).tolist(), strict=True))
         boxes[kind] = dict(zip(ids, rle_ops.bboxes(rles), strict=True))
-    _check_disjoint(place, sound, sum(areas['visible'].values()), report)
+    _check_disjoint(place, sound, areas['visible'], report)
     for instance in sound:
         _check_boxes(place, instance, boxes, report)
         if len(instance.masks) == len(MASK_KINDS):
@@ -246,12 +246,14 @@ def _check_pair(place: _Place, instance: Instance, visible: int, amodal: int,
                      'or remove the key to have it computed')
 
 
-def _check_disjoint(place: _Place, instances: list[Instance], total: int,
+def _check_disjoint(place: _Place, instances: list[Instance], areas: dict[int, int],
                     report: CheckReport) -> None:
-    visible = [i.masks['visible'] for i in instances if 'visible' in i.masks]
-    if len(visible) < 2:
+    # A crowd may stand for each of several classes, as ignored regions of MOTS do.
+    seen = [i for i in instances if 'visible' in i.masks and not i.iscrowd]
+    if len(seen) < 2:
         return
-    overlap = total - int(coco_mask.area(coco_mask.merge(visible)))
+    union = int(coco_mask.area(coco_mask.merge([i.masks['visible'] for i in seen])))
+    overlap = sum(areas[i.id] for i in seen) - union
     if overlap:
         report.warn(f'{place}: visible masks overlap in {overlap} pixels; a pixel shows one '
                     'object only')

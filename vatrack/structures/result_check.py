@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,13 @@ from pycocotools import mask as coco_mask
 from .annotation_entry import AnnotationError, check_runs
 from .annotation_types import AnnotationFile
 from .fields import MASK_KINDS
-from .results import ResultError, iter_results
+from .results import read_json_list
 from .rle import RLE, areas
-from .track_record import BOX_LISTS, OPTIONAL_LISTS, TrackRecord
+from .track_check import TrackChecker
+from .track_record import BOX_LISTS, OPTIONAL_LISTS, ResultError, TrackRecord
+
+#: The search for faults ends with so many.
+MAX_FAULTS = 20
 
 
 @dataclass
@@ -69,32 +74,56 @@ class ResultSummary:
         return '\n'.join(lines)
 
 
+class ResultFaults(ResultError):
+    """A result file has faults.
+
+    Attributes:
+        faults: What is wrong, one entry for each broken record.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__('\n'.join(faults))
+        self.faults = list(faults)
+
+
 def check_results(path: str | Path, annotations: AnnotationFile) -> ResultSummary:
     """Check a result file as ``read_results`` does, and every mask beyond that.
 
-    Memory is that of one track.
+    Goes on after a broken record, until :data:`MAX_FAULTS` are found. Memory is
+    that of one track.
 
     Raises:
-        ResultError: The file is broken or does not fit the annotations, or a
-            mask does not cover its frame exactly; names file, record and frame.
+        ResultFaults: The file is broken or does not fit the annotations, or a
+            mask does not cover its frame exactly; names file, records and frames.
     """
-    summary = ResultSummary()
-    for position, track in enumerate(iter_results(path, annotations)):
-        where = f'{path}: record {position} (video {track.video_id}, track {track.track_id})'
-        for kind, masks in track.masks.items():
-            for frame, mask in zip(track.frames, masks, strict=True):
-                _check_mask(mask, f'{where}, frame {frame}: {kind} mask')
-        summary.add(track)
+    summary, faults = ResultSummary(), []
+    checker = TrackChecker(annotations, str(path))
+    try:
+        for position, record in enumerate(read_json_list(path)):
+            try:
+                track = checker.parse(record, position)
+                _check_masks(track, checker.where(position, track.video_id, track.track_id))
+                summary.add(track)
+            except ResultError as error:
+                faults.append(str(error))
+            if len(faults) == MAX_FAULTS:
+                break
+    except ResultError as error:
+        # The file is cut off, or no list: there is nothing to go on with.
+        faults.append(str(error))
+    if faults:
+        raise ResultFaults(faults)
     return summary
 
 
-def _check_mask(mask: RLE | None, where: str) -> None:
-    if mask is None:
-        return
-    try:
-        check_runs(mask)
-    except AnnotationError as error:
-        raise ResultError(f'{where}: {error}') from None
+def _check_masks(track: TrackRecord, where: str) -> None:
+    for kind, masks in track.masks.items():
+        for frame, mask in zip(track.frames, masks, strict=True):
+            try:
+                if mask is not None:
+                    check_runs(mask)
+            except AnnotationError as error:
+                raise ResultError(f'{where}, frame {frame}: {kind} mask: {error}') from None
 
 
 def _sticks_out(visible: RLE | None, amodal: RLE | None) -> bool:

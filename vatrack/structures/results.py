@@ -28,23 +28,20 @@ only the frames where it is present.
 from __future__ import annotations
 
 import json
-import math
 import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import pairwise
-from numbers import Integral, Real
 from pathlib import Path
 from typing import IO, Any
 
 from .annotation_entry import AnnotationError
 from .annotation_file import paused_collector
-from .annotation_types import AnnotationFile, Video
+from .annotation_types import AnnotationFile
 from .json_stream import stream_list
-from .rle import RLE
-from .track_record import BOX_LISTS, OPTIONAL_LISTS, ResultError, TrackRecord, require_keys
+from .track_check import TrackChecker, check_frames
+from .track_record import ResultError, TrackRecord
 
 __all__ = [
     'ResultError', 'TrackRecord', 'check_tracks', 'iter_results', 'parse_records',
@@ -78,7 +75,7 @@ def parse_records(records: Iterable[Any], annotations: AnnotationFile,
         annotations: The annotation file that they belong to.
         source: Name of the result file, for messages.
     """
-    checker = _Checker(annotations, source)
+    checker = TrackChecker(annotations, source)
     for position, record in enumerate(records):
         yield checker.parse(record, position)
 
@@ -96,7 +93,8 @@ def read_json_list(path: str | Path) -> Iterator[Any]:
     except (zipfile.BadZipFile, zlib.error) as error:
         raise ResultError(f'{path}: damaged archive ({error}); copy or make it again') from error
     except OSError as error:
-        raise ResultError(f'{path}: cannot read this result file: {error.strerror}') from error
+        raise ResultError(f'{path}: cannot read this result file: {error.strerror}; check the '
+                          'path, or make the file with tools/test.py') from error
     except AnnotationError as error:
         raise ResultError(str(error)) from None
 
@@ -128,14 +126,14 @@ def write_results(path: str | Path, tracks: Iterable[TrackRecord],
         ResultError: A video is unknown, a track id is taken twice or below 1, or
             a number is NaN or infinite. No file is written then.
     """
-    checker = _Checker(annotations, str(path))
+    checker = TrackChecker(annotations, str(path))
     with replace_when_done(path) as file:
         file.write('[')
         for position, track in enumerate(tracks):
             where = checker.where(position, track.video_id, track.track_id)
             video = checker.video(track.video_id, where)
             checker.check_id(track, where)
-            _check_frames(track, video, where)
+            check_frames(track, video, where)
             try:
                 line = json.dumps(track.to_json(len(video.frames)), allow_nan=False)
             except ValueError as error:
@@ -169,123 +167,6 @@ def check_tracks(tracks: Iterable[TrackRecord], annotations: AnnotationFile, sou
             twice, or a mask kind that only some records hold. The message starts
             with ``source`` and names the video and the record.
     """
-    checker = _Checker(annotations, source)
+    checker = TrackChecker(annotations, source)
     for position, track in enumerate(tracks):
         checker.check(track, position)
-
-
-class _Checker:
-    """Checks the tracks of one file in turn."""
-
-    def __init__(self, annotations: AnnotationFile, source: str) -> None:
-        self.annotations, self.source = annotations, source
-        self.videos = {video.id: video for video in annotations.videos}
-        self.seen: set[int] = set()
-        self.kinds: set[str] | None = None
-
-    def where(self, position: int, video_id: Any, track_id: Any) -> str:
-        return f'{self.source}: record {position} (video {video_id}, track {track_id})'
-
-    def parse(self, record: Any, position: int) -> TrackRecord:
-        """Turn a record of a file into a track that is checked."""
-        video_id = track_id = None
-        if isinstance(record, dict):
-            video_id, track_id = record.get('video_id'), record.get('track_id', position + 1)
-        where = self.where(position, video_id, track_id)
-        try:
-            require_keys(record)
-            video = self.video(video_id, where)
-            track = TrackRecord.from_json(record, position, len(video.frames))
-        except ResultError as error:
-            text = str(error)
-            raise error if text.startswith(where) else ResultError(f'{where} {text}') from error
-        self.check(track, position)
-        return track
-
-    def check(self, track: TrackRecord, position: int) -> None:
-        where = self.where(position, track.video_id, track.track_id)
-        video = self.video(track.video_id, where)
-        self.check_id(track, where)
-        self._check_categories(track, where)
-        kinds = set(track.masks)
-        self.kinds = kinds if self.kinds is None else self.kinds
-        boxes = [name for name in BOX_LISTS if getattr(track, name) is not None]
-        if kinds != self.kinds or not (kinds or boxes):
-            raise ResultError(f'{where} holds the mask kinds {sorted(kinds)}, the first record '
-                              f'{sorted(self.kinds)}; all records need the same, or boxes alone')
-        _check_frames(track, video, where)
-        _check_values(track, video, where)
-
-    def video(self, video_id: Any, where: str) -> Video:
-        if not _is_int(video_id) or video_id not in self.videos:
-            raise ResultError(f'{where}: {self.annotations.path} has no such video; use the '
-                              'annotation file that the results were made for')
-        return self.videos[video_id]
-
-    def check_id(self, track: TrackRecord, where: str) -> None:
-        if not _is_int(track.track_id) or track.track_id < 1:
-            raise ResultError(f'{where}: track_id must be an integer >= 1, got {track.track_id!r}; '
-                              'number the tracks of a file from 1')
-        if track.track_id in self.seen:
-            raise ResultError(f'{where}: track_id {track.track_id} is taken by an earlier record; '
-                              'ids must be unique over all videos of a file')
-        self.seen.add(track.track_id)
-
-    def _check_categories(self, track: TrackRecord, where: str) -> None:
-        known = self.annotations.categories
-        frame_categories = (c for c in track.category_ids or () if c is not None)
-        for category in (track.category_id, *frame_categories):
-            if not _is_int(category) or category not in known:
-                raise ResultError(f'{where}: unknown category_id {category!r}; '
-                                  f'{self.annotations.path} has {sorted(known)}')
-
-
-def _check_frames(track: TrackRecord, video: Video, where: str) -> None:
-    frames = track.frames
-    if any(a >= b for a, b in pairwise(frames)) or (
-            frames and not 0 <= frames[0] <= frames[-1] < len(video.frames)):
-        raise ResultError(f'{where}: frames {frames} must ascend within 0 to '
-                          f'{len(video.frames) - 1}, the frames of the video')
-    lists = {f'{kind} masks': masks for kind, masks in track.masks.items()}
-    lists |= {name: values for name in OPTIONAL_LISTS
-              if (values := getattr(track, name)) is not None}
-    for name, values in lists.items():
-        if len(values) != len(frames):
-            raise ResultError(f'{where}: {len(values)} {name} for {len(frames)} frames of the '
-                              'track; give one per frame, None where there is none')
-
-
-def _check_values(track: TrackRecord, video: Video, where: str) -> None:
-    for score in (track.score, *(s for s in track.scores or () if s is not None)):
-        if not isinstance(score, Real) or not math.isfinite(score):
-            raise ResultError(f'{where}: score must be a finite number, got {score!r}; leave the '
-                              'track out or give it a score')
-    size = [video.height, video.width]
-    for kind, masks in track.masks.items():
-        for frame, mask in zip(track.frames, masks, strict=True):
-            if mask is not None and not _is_rle(mask, size):
-                _check_mask(mask, video, where, frame, kind)
-
-
-def _is_rle(mask: Any, size: list[int]) -> bool:
-    """The usual case of :func:`_check_mask`, in a third of its time: files hold many masks."""
-    if type(mask) is not dict or mask.get('size') != size:
-        return False
-    counts = mask.get('counts')
-    return type(counts) is str and counts.isascii() and '0' <= counts[-1:] <= 'O'
-
-
-def _check_mask(mask: RLE, video: Video, where: str, frame: int, kind: str) -> None:
-    # pycocotools reads on beyond a string whose last symbol does not end a run.
-    if not (isinstance(mask, dict) and 'size' in mask and isinstance(mask.get('counts'), str)
-            and mask['counts'].isascii() and '0' <= mask['counts'][-1:] <= 'O'):
-        raise ResultError(f"{where}, frame {frame}: {kind} mask is no compressed RLE {{'size': "
-                          "[h, w], 'counts': str}; compress it with vatrack.structures.rle.encode")
-    if list(mask['size']) != [video.height, video.width]:
-        raise ResultError(f"{where}, frame {frame}: {kind} mask has size {list(mask['size'])}, the "
-                          f'video {[video.height, video.width]} (height, width); predict at '
-                          'original resolution')
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vatrack.results import ResultRow, name_config, summarise
+from vatrack.results import ResultRow, Summary, name_config, summarise
 
 from .study import Run, next_step, read_state
 
@@ -27,9 +27,15 @@ def measured_rows(runs: Iterable[Run], command: str) -> list[ResultRow]:
 def main_numbers(run: Run) -> str:
     """The headline numbers of a finished run: ``'amodal AP 39.1, amodal vAP 25.4'``."""
     content = _metrics(run)
-    return ', '.join(f'{each.kind} {"vAP" if each.level == "video" else "AP"} '
-                     + ('n/a' if each.mean['AP'] is None else f'{each.mean["AP"]:.1f}')
-                     for each in summarise([content['metrics']]))
+    summaries = summarise([content['metrics']], content['protocol']['strata_at_50'])
+    return ', '.join(f'{each.kind} {_main_number(each)}' for each in summaries)
+
+
+def _main_number(summary: Summary) -> str:
+    """AP or vAP; else the first number of those that were asked for."""
+    column, mean = next(iter(summary.mean.items()))
+    name = 'vAP' if (column, summary.level) == ('AP', 'video') else column
+    return f'{name} ' + ('n/a' if mean is None else f'{mean:.1f}')
 
 
 def _rows(runs: Sequence[Run], command: str) -> list[ResultRow]:
