@@ -1,6 +1,7 @@
 """What the name of a config promises: configs/SYSTEM_ASSOCIATION_DATASET.py and its variants."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,13 @@ _DATA: dict[str, tuple] = {
     'synthetic': ('synthetic/train.json', *['synthetic/val.json'] * 2, 'sailvos-full', (256, 160)),
     'fishbowl': ('fishbowl/train.json', *['fishbowl/test.json'] * 2, 'sailvos-full', (960, 640)),
 }
-_DATA['fishbowl_cpu'] = (*_DATA['fishbowl'][:-1], (384, 256))
+#: Configs of the user's own data take its classes from its file; this one has five.
+_OWN_DATA = REPO / 'tests' / 'own_data'
+os.environ['VATRACK_DATA'] = str(_OWN_DATA)
+_DATA['own-data'] = (_OWN_DATA / 'train.json', *[_OWN_DATA / 'val.json'] * 2, 'sailvos-full',
+                     (1280, 800))
+for _name in ('fishbowl', 'own-data'):
+    _DATA[f'{_name}_cpu'] = (*_DATA[_name][:-1], (384, 256))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.converters.sailvos_source import CLASSES
+from vatrack.converters.sailvos.source import CLASSES
 from vatrack.structures import rle as rle_ops
 
 REPO = Path(__file__).resolve().parents[1]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.converters.result_formats import FORMATS
+from vatrack.converters.results.formats import FORMATS
 from vatrack.structures import MASK_KINDS, AnnotationError, load_annotations
 from vatrack.structures.results import ResultError, read_results, write_results
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from vatrack.converters import ConversionError
-from vatrack.converters.fishbowl import CLASSES, FishbowlOptions, convert_fishbowl, read_video
+from vatrack.converters.fishbowl import CLASSES, FishbowlOptions, convert_fishbowl
 from vatrack.structures import check_annotations, load_annotations
 from vatrack.structures import rle as rle_ops
+from vatrack.video import read_video
 
 MINI = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'fishbowl_mini'
 HEIGHT, WIDTH, LENGTH = 32, 48, 6
@@ -65,7 +66,9 @@ def raw(tmp_path) -> Path:
 
 def test_made_dataset(raw, tmp_path):
     out = tmp_path / 'out'
-    assert convert_fishbowl(raw, out, OPTIONS) == [out / 'test.json', out / 'train.json']
+    written = convert_fishbowl(raw, out, OPTIONS)
+    assert [(each.path, each.images) for each in written] == [
+        (out / f'{split}.json', out / split) for split in ('test', 'train')]
     report = check_annotations(out / 'train.json', out / 'train')
     assert report.ok and not report.warnings, report
     annotations = load_annotations(out / 'train.json')
@@ -97,7 +100,7 @@ def test_every_keeps_names_and_renumbers_frames(raw, tmp_path):
     images = sorted((tmp_path / 'out' / 'train' / '00000' / 'images').iterdir())
     assert [image.name for image in images] == ['000000.png', '000004.png']
     raw_frames = list(read_video(raw / 'train' / '00000' / 'video.mp4'))
-    assert (cv2.imread(str(images[1])) == raw_frames[4]).all()
+    assert (cv2.imread(str(images[1])) == raw_frames[4][..., ::-1]).all()
 
 
 def test_restart_skips_finished_videos(raw, tmp_path):
@@ -111,7 +114,7 @@ def test_restart_skips_finished_videos(raw, tmp_path):
     convert_fishbowl(raw, out, OPTIONS)
     assert len(load_annotations(out / 'train.json').videos) == 2
     (out / 'train' / '00000' / 'images' / '000003.jpg').unlink()
-    with pytest.raises(ConversionError, match=r'00000/video\.mp4: missing'):
+    with pytest.raises(ConversionError, match=r'00000/video\.mp4: no such video'):
         convert_fishbowl(raw, out, OPTIONS)
 
 
@@ -138,8 +141,8 @@ FAULTS = {
     'object folder': (lambda sample: shutil.rmtree(sample / 'object001'),
                       'object001/objects.json: missing'),
     'objects': (lambda sample: (sample / 'objects.json').unlink(), 'objects.json: missing'),
-    'video': (lambda sample: (sample / 'video.mp4').unlink(), 'video.mp4: missing'),
-    'no video': (lambda sample: (sample / 'video.mp4').write_bytes(b'?'), 'cannot open the video'),
+    'video': (lambda sample: (sample / 'video.mp4').unlink(), 'video.mp4: no such video'),
+    'no video': (lambda sample: (sample / 'video.mp4').write_bytes(b'?'), 'video.mp4: not a video'),
     'short video': (lambda sample: write_video(sample / 'video.mp4', 5),
                     'video.mp4 has 5 frames, expected 6'),
     'long video': (lambda sample: write_video(sample / 'video.mp4', 7),
@@ -193,7 +196,9 @@ def test_tool(raw, tmp_path, capsys, run_tool):
     assert 'expected 128' in capsys.readouterr().err
     assert run_tool('convert', 'fishbowl', raw, '--out', out, '--frames', LENGTH, '--every', 3,
                     '--format', 'png', '--limit', 1) == 0
-    assert capsys.readouterr().out.split() == [str(out / 'test.json'), str(out / 'train.json')]
+    printed = capsys.readouterr().out
+    assert f'{out}/test.json: 1 videos, 2 frames' in printed
+    assert f'{out}/train.json: ok, 0 errors' in printed
     assert (out / 'train' / '00000' / 'images' / '000003.png').is_file()
     with pytest.raises(SystemExit):
         run_tool('convert', 'fishbowl', raw, '--out', out, '--every', 0)
@@ -226,4 +231,4 @@ def test_real_videos(tmp_path, run_tool):
             assert instance.occlusion == pytest.approx(1 - pair[1].sum() / pair[0].sum())
     stored = cv2.imread(str(out / 'train' / frames[3].file_name)).astype(float)
     true = next(f for i, f in enumerate(read_video(sample / 'video.mp4')) if i == 48)
-    assert np.abs(stored - true).mean() < 3
+    assert np.abs(stored - true[..., ::-1]).mean() < 3

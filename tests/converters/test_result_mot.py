@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_results import LENGTHS, SIZES, annotations, random_tracks
 
-from vatrack.converters.results_mot import export_mot, fill_boxes, import_mot
+from vatrack.converters.results.mot import export_mot, fill_boxes, import_mot
 from vatrack.structures import rle
 from vatrack.structures.results import (
     ResultError,
@@ -182,7 +182,7 @@ def test_score_minus_1_is_none(tmp_path):
 
 
 def test_unknown_classes_are_named(tmp_path):
-    with pytest.raises(ResultError, match=r'track 3\): unknown category_id 2; truth\.json has'):
+    with pytest.raises(ResultError, match=r'track 3\): unknown category_id 2; use the ids of'):
         import_mot(folder(tmp_path, '2,3,0,0,2,2,.5,2\n'), annotations())
 
 

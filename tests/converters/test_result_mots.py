@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from made_results import LENGTHS, SIZES, annotations, random_tracks
 
-from vatrack.converters.results_mots import (
+from vatrack.converters.results.mots import (
     export_mots_png,
     export_mots_txt,
     import_mots_png,

@@ -9,8 +9,8 @@ from made_results import LENGTHS, SIZES, annotations, random_tracks
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from vatrack.converters.results_coco import export_coco, import_coco
-from vatrack.converters.results_ytvis import export_ytvis, import_ytvis
+from vatrack.converters.results.coco import export_coco, import_coco
+from vatrack.converters.results.ytvis import export_ytvis, import_ytvis
 from vatrack.structures.results import ResultError
 
 KINDS = ('amodal', 'visible')
@@ -175,7 +175,7 @@ COCO_RECORD = {'image_id': 0, 'category_id': 1, 'score': .5, 'track_id': 1,
 
 @pytest.mark.parametrize(('change', 'message'), [
     ({'video_id': 99}, 'truth.json has no such video'),
-    ({'category_id': 2}, r'unknown category_id 2; truth.json has \[1, 3, 12\]'),
+    ({'category_id': 2}, r'unknown category_id 2; use the ids of truth.json: \[1, 3, 12\]'),
     ({'score': float('nan')}, 'score must be a finite number, got nan'),
     ({'track_id': 1}, 'track_id 1 is taken'),
     ({'track_id': 0}, 'track_id must be an integer >= 1, got 0'),

@@ -9,14 +9,15 @@ from made_sailvos import HEIGHT, WIDTH, Made, make_sailvos, make_structure
 from mmengine.config import Config
 from scripts import REPO
 
-from vatrack.converters import ConversionError, sailvos_write
-from vatrack.converters.sailvos import (
+from vatrack.converters import ConversionError
+from vatrack.converters.sailvos import write as sailvos_write
+from vatrack.converters.sailvos.convert import (
     SailvosOptions,
     convert_sailvos,
     convert_sailvos_cut,
     find_splits,
 )
-from vatrack.converters.sailvos_detection import DetectionOptions
+from vatrack.converters.sailvos.detection import DetectionOptions
 from vatrack.structures import Instance, check_annotations, load_annotations, resolve_image
 
 VIDEOS = {'train': {'ah_1_ext': [5, 9, 7], 'bs_2a_ext': [8]}, 'valid': {'one': [6, 7], 'x': [1]}}
@@ -244,7 +245,7 @@ def test_an_interrupted_run_goes_on(made, tmp_path, monkeypatch):
     assert [name for name in left if 'joint' in name] == [
         'sailvos_cut_json/joint/train(bbox=amdl_bbox).json']
     monkeypatch.undo()
-    monkeypatch.setattr('vatrack.converters.sailvos_detection.content_score', None)
+    monkeypatch.setattr('vatrack.converters.sailvos.detection.content_score', None)
     cut(made, tmp_path / 'data', DetectionOptions())
     assert tree(tmp_path / 'data') == tree(tmp_path / 'whole')
 

@@ -9,14 +9,15 @@ import pytest
 from made_sailvos import HEIGHT, WIDTH, make_sailvos
 from PIL import Image
 
-from vatrack.converters import ConversionError, sailvos_detection
-from vatrack.converters.sailvos_detection import (
+from vatrack.converters import ConversionError
+from vatrack.converters.sailvos import detection as sailvos_detection
+from vatrack.converters.sailvos.detection import (
     DetectionOptions,
     content_score,
     detect_shots,
     find_cuts,
 )
-from vatrack.converters.sailvos_source import SourceFrame, SourceVideo, read_source
+from vatrack.converters.sailvos.source import SourceFrame, SourceVideo, read_source
 from vatrack.structures import AnnotationError
 
 VIDEOS = {'train': {'ah_1_ext': [5, 9, 7], 'bs_2a_ext': [8], 'one': [1], 'two': [1, 1]}}

@@ -8,9 +8,9 @@ import pytest
 from made_sailvos import make_sailvos
 
 from vatrack.converters import ConversionError
-from vatrack.converters.sailvos_frames import FrameNames, find_frames, place_frames
-from vatrack.converters.sailvos_shots import Shot, shots_between
-from vatrack.converters.sailvos_source import read_source
+from vatrack.converters.sailvos.frames import FrameNames, find_frames, place_frames
+from vatrack.converters.sailvos.shots import Shot, shots_between
+from vatrack.converters.sailvos.source import read_source
 from vatrack.structures import AnnotationError
 
 VIDEOS = {'train': {'ah_1_ext': [3, 2], 'bs_2a_ext': [2]}}

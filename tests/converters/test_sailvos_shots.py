@@ -7,14 +7,14 @@ import pytest
 from made_sailvos import make_json, make_structure
 
 from vatrack.converters import ConversionError
-from vatrack.converters.sailvos import SailvosOptions, convert_sailvos_cut
-from vatrack.converters.sailvos_shots import (
+from vatrack.converters.sailvos.convert import SailvosOptions, convert_sailvos_cut
+from vatrack.converters.sailvos.shots import (
     check_structure,
     read_structure,
     shots_between,
     shots_listed,
 )
-from vatrack.converters.sailvos_source import SourceFrame, SourceVideo, read_source
+from vatrack.converters.sailvos.source import SourceFrame, SourceVideo, read_source
 from vatrack.structures import load_annotations
 
 RELEASED = (Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'sailvos_sample' /

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from scripts import REPO
 
 from vatrack.converters import ConversionError
-from vatrack.converters.sailvos_source import CLASSES, SourceFrame, read_source, stream_annotations
+from vatrack.converters.sailvos.source import CLASSES, SourceFrame, read_source, stream_annotations
 from vatrack.structures import AnnotationError
 
 VIDEOS = {'ah_1_ext': [4], 'bs_2a_ext': [2]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_sailvos import Made, make_sailvos, make_structure
 
-from vatrack.converters.sailvos import SailvosOptions, convert_sailvos_cut
+from vatrack.converters.sailvos.convert import SailvosOptions, convert_sailvos_cut
 from vatrack.structures import check_annotations, load_annotations
 
 VIDEOS = {'train': {'ah_1_ext': [5, 9, 7], 'bs_2a_ext': [8]}, 'valid': {'one': [6, 7], 'x': [1]}}
@@ -24,7 +24,7 @@ def structure(tmp_path: Path) -> Path:
 
 def test_command_line(made, structure, tmp_path, run_tool, capsys):
     assert run_tool('convert', 'sailvos', made.root, '--out', tmp_path / 'data', '--boxes',
-                    'amodal', 'both', '--max-occlusion', 0.75) == 0
+                    'amodal', 'both', '--max-occlusion', 0.75, '--no-check') == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert lines[0] == (
@@ -40,7 +40,7 @@ def test_command_line(made, structure, tmp_path, run_tool, capsys):
     assert [video.name for video in found.videos] == ['one__12', 'x__0']
     for split in VIDEOS:
         path = tmp_path / f'data/sailvos_cut_json/joint/{split}(bbox=amdl_bbox).json'
-        assert run_tool('check_annotations', path, '--images',
+        assert run_tool('convert', 'check', path, '--images',
                         tmp_path / 'data/sailvos_cut_png') == 0
 
 
@@ -48,8 +48,10 @@ def test_command_line_says_what_to_know(made, structure, tmp_path, run_tool, cap
     arguments = ['convert', 'sailvos-cut', tmp_path, '--valid', made.splits['valid'], '--out',
                  tmp_path / 'data', '--frames', 'reference', '--images', made.root]
     assert run_tool(*arguments, '--structure', structure) == 0
-    written, missing, note = capsys.readouterr().out.splitlines()
-    assert 'valid(bbox=amdl_bbox).json: 3 videos, 14 frames' in written
+    out, err = capsys.readouterr()
+    assert 'valid(bbox=amdl_bbox).json: 3 videos, 14 frames' in out
+    assert 'valid(bbox=amdl_bbox).json: ok, 0 errors' in out
+    missing, note = (line for line in err.splitlines() if line.startswith('note: '))
     assert missing == (f'note: there is no {tmp_path}/train.json, so there is no train split')
     assert f'test_dataloader.dataset.data_prefix.img_path={made.root.resolve()}/' in note
     assert not (tmp_path / 'data/sailvos_cut_png').exists()

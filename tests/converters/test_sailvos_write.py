@@ -7,8 +7,8 @@ import pytest
 from made_sailvos import make_json
 
 from vatrack.converters import ConversionError
-from vatrack.converters.sailvos import SailvosOptions, convert_sailvos
-from vatrack.converters.sailvos_write import Converted
+from vatrack.converters.sailvos.convert import SailvosOptions, convert_sailvos
+from vatrack.converters.sailvos.write import Converted
 from vatrack.structures import check_annotations
 
 SUFFIX = {'amodal': '', 'visible': '(bbox=visb_bbox)', 'both': '(bbox=both_bbox)'}

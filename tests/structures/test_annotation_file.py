@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vatrack.structures import AnnotationError, Instance, load_annotations, resolve_image
+from vatrack.structures import (
+    AnnotationError,
+    Instance,
+    class_names,
+    load_annotations,
+    resolve_image,
+)
 from vatrack.structures import rle as rle_ops
 
 HEIGHT, WIDTH = 4, 8
@@ -318,13 +324,29 @@ def test_wrong_entries_are_named_with_remedy(fault, where, parts, tmp_path):
         assert part in message
 
 
+def test_class_names_need_the_head_of_a_file_only(tmp_path):
+    path = tmp_path / 'a.json'
+    head = '{"categories": [{"id": 9, "name": "fish"}, {"id": 2, "name": "crab"}], "videos": '
+    path.write_text(head + '[{}, ')  # cut off
+    assert class_names(path) == ('fish', 'crab')
+    path.write_text('{"videos": [], "categories": [{"id": 1, "name": "x"}]}')
+    assert class_names(path) == ('x',)
+    twice = head.replace('9', '2') + '[]}'
+    for text, message in ((twice, r"categories\[1\] \(id 2\): 'id' 2 occurs twice"),
+                          ('{"videos": []}', "has no 'categories'"),
+                          ('{"categories": []}', "has no 'categories'")):
+        path.write_text(text)
+        with pytest.raises(AnnotationError, match=rf'a\.json: {message}'):
+            class_names(path)
+
+
 @pytest.mark.parametrize('key', ['categories', 'videos', 'images', 'annotations'])
 def test_missing_and_mistyped_top_level_keys(key, tmp_path):
     raw = tiny(entry())
     with pytest.raises(AnnotationError, match=f"annotations.json: the top-level key '{key}' must"):
         load(tmp_path, raw | {key: {}})
     del raw[key]
-    with pytest.raises(AnnotationError, match=f"'{key}' is missing; convert"):
+    with pytest.raises(AnnotationError, match=f"'{key}' is missing; .*convert"):
         load(tmp_path, raw)
 
 

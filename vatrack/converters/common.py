@@ -75,13 +75,24 @@ class AnnotationWriter:
                 part.close()
                 Path(part.name).unlink(missing_ok=True)
 
-    def add_video(self, name: str, width: int, height: int) -> int:
-        """Begin a video; the frames that follow belong to it. Returns its id, from 1."""
-        self._videos.append({'id': len(self._videos) + 1, 'name': name, 'width': width,
-                             'height': height, 'num_frames': 0})
+    @property
+    def num_videos(self) -> int:
+        """Videos begun so far."""
         return len(self._videos)
 
-    def add_frame(self, file_name: str, instances: Sequence[Instance]) -> int:
+    def add_video(self, name: str, width: int, height: int, video_id: int | None = None) -> int:
+        """Begin a video; the frames that follow belong to it.
+
+        Returns:
+            Its id, counted from 1 unless it is given. Give all ids or none.
+        """
+        video_id = len(self._videos) + 1 if video_id is None else video_id
+        self._videos.append({'id': video_id, 'name': name, 'width': width, 'height': height,
+                             'num_frames': 0})
+        return video_id
+
+    def add_frame(self, file_name: str, instances: Sequence[Instance],
+                  image_id: int | None = None) -> int:
         """Add the next frame of the current video.
 
         Args:
@@ -90,9 +101,10 @@ class AnnotationWriter:
                 video. ``id`` is assigned anew; a box that is missing is the
                 tight box of its mask; ``occlusion`` is computed from the masks
                 where both kinds are given.
+            image_id: Id of the image, if all are given.
 
         Returns:
-            The image id, from 1.
+            The image id, counted from 1 unless it is given.
 
         Raises:
             AnnotationError: A mask has another size than the video or no pixel
@@ -102,7 +114,8 @@ class AnnotationWriter:
         where = f"{self.path}: video '{video['name']}', frame '{file_name}'"
         records = self._records(where, [video['height'], video['width']], instances)
         self.num_frames += 1
-        image = {'id': self.num_frames, 'video_id': video['id'], 'file_name': file_name,
+        image_id = self.num_frames if image_id is None else image_id
+        image = {'id': image_id, 'video_id': video['id'], 'file_name': file_name,
                  'frame_id': video['num_frames'], 'width': video['width'],
                  'height': video['height']}
         video['num_frames'] += 1
@@ -110,9 +123,9 @@ class AnnotationWriter:
         for record in records:
             self.num_annotations += 1
             head = {'id': self.num_annotations, 'video_id': video['id'],
-                    'image_id': self.num_frames}
+                    'image_id': image_id}
             self._write(self._parts[0], head | record, first=self.num_annotations == 1)
-        return self.num_frames
+        return image_id
 
     def _records(self, where: str, size: list[int],
                  instances: Sequence[Instance]) -> list[dict[str, Any]]:

@@ -21,15 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from vatrack.structures import AnnotationError, Instance
 from vatrack.structures import rle as rle_ops
 from vatrack.structures.annotation_entry import check_runs, read_rle
 from vatrack.structures.results import replace_when_done
 from vatrack.structures.rle import RLE
+from vatrack.video import VideoError, read_video, video_info
 
+from .command import Converted
 from .common import AnnotationWriter, ConversionError, run_parallel, write_image
 
 #: Class names; the category id is ``type_id + 1``.
@@ -64,7 +63,7 @@ class _Fish:
 
 def convert_fishbowl(raw_dir: str | Path, out_dir: str | Path,
                      options: FishbowlOptions | None = None, limit: int | None = None,
-                     workers: int = 1) -> list[Path]:
+                     workers: int = 1) -> list[Converted]:
     """Convert all splits of a FISHBOWL folder.
 
     Writes ``<out>/<split>.json`` and the frames
@@ -100,7 +99,7 @@ def convert_fishbowl(raw_dir: str | Path, out_dir: str | Path,
         with AnnotationWriter(path, dict(enumerate(CLASSES, start=1))) as writer:
             for sample in samples:
                 _merge(writer, json.loads((folder / sample.name / _RECORD).read_text()))
-        written.append(path)
+        written.append(Converted.by(writer, folder))
     return written
 
 
@@ -127,15 +126,19 @@ def convert_sample(sample: Path, out_dir: Path, options: FishbowlOptions) -> Non
     target = out_dir / sample.name
     if _is_finished(target, options):
         return
-    size = read_size(sample / 'video.mp4')
+    video = sample / 'video.mp4'
+    with _video_errors():
+        info = video_info(video)
+    size = [info.height, info.width]
     fishes = read_fishes(sample, size, options.num_frames)
     images = target / 'images'
     kept = range(0, options.num_frames, options.every)
     num_frames = 0
-    for index, frame in enumerate(read_video(sample / 'video.mp4')):
-        num_frames += 1
-        if index in kept:
-            write_image(images / f'{index:06d}.{options.image_format}', frame)
+    with _video_errors():
+        for index, frame in enumerate(read_video(video)):
+            num_frames += 1
+            if index in kept:
+                write_image(images / f'{index:06d}.{options.image_format}', frame[..., ::-1])
     if num_frames != options.num_frames:
         raise ConversionError(f'{sample}: video.mp4 has {num_frames} frames, expected '
                               f'{options.num_frames}; download the sample again, or state the '
@@ -178,35 +181,12 @@ def read_fishes(sample: Path, size: list[int], num_frames: int) -> list[_Fish]:
     return list(fishes.values())
 
 
-def read_size(path: Path) -> list[int]:
-    """[H, W] of a video."""
-    with _opened(path) as capture:
-        return [int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-                int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))]
-
-
-def read_video(path: Path) -> Iterator[np.ndarray]:
-    """Frames of a video, (H, W, 3) uint8 BGR."""
-    with _opened(path) as capture:
-        while True:
-            found, frame = capture.read()
-            if not found:
-                return
-            yield frame
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
-    if not path.is_file():
-        raise ConversionError(f'{path}: missing; download the sample again')
-    capture = cv2.VideoCapture(str(path))
+def _video_errors() -> Iterator[None]:
     try:
-        if not capture.isOpened():
-            raise ConversionError(f'{path}: OpenCV cannot open the video; download the sample '
-                                  'again')
-        yield capture
-    finally:
-        capture.release()
+        yield
+    except VideoError as error:
+        raise ConversionError(f'{error}. Best download the sample again') from error
 
 
 def _read_objects(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from .annotation_types import AnnotationFile, Frame, Instance, Video
 from .json_stream import JsonStream
 
 __all__ = [
-    'AnnotationError', 'AnnotationFile', 'Frame', 'Instance', 'Video', 'load_annotations',
-    'parse_annotations', 'parse_stream', 'paused_collector', 'read_json', 'refuse', 'resolve_image'
+    'AnnotationError', 'AnnotationFile', 'Frame', 'Instance', 'Video', 'class_names',
+    'load_annotations', 'parse_annotations', 'parse_stream', 'paused_collector', 'read_json',
+    'refuse', 'resolve_image'
 ]
 
 #: Suffixes under which :func:`resolve_image` looks for a frame.
@@ -43,6 +44,27 @@ def load_annotations(path: str | Path) -> AnnotationFile:
     with paused_collector():
         parse_stream(JsonStream(path), parser)
     return parser.result()
+
+
+def class_names(path: str | Path) -> tuple[str, ...]:
+    """Names of the classes of an annotation file, in label order.
+
+    Reading ends behind ``categories``, which the files that we write begin with.
+
+    Raises:
+        AnnotationError: As :func:`load_annotations`.
+    """
+    stream, parser = JsonStream(path), AnnotationParser(path, refuse)
+    with closing(iter(stream)) as entries:
+        for key, entry in entries:
+            if key == 'categories':
+                parser.read(key, len(parser.categories), entry)
+            elif 'categories' in stream.lists:
+                break
+    if not parser.categories:
+        raise AnnotationError(f"{path}: has no 'categories', or none in it; convert the dataset "
+                              'with tools/convert.py')
+    return tuple(parser.categories.values())
 
 
 @contextmanager
@@ -150,6 +172,15 @@ def _require_lists(stream: JsonStream) -> None:
     for key in LISTS:
         if key not in stream.lists:
             fault = 'must be a list' if key in stream.keys else 'is missing'
-            raise AnnotationError(
-                f"{stream.path}: the top-level key '{key}' {fault}; convert the dataset with "
-                'tools/convert.py (an empty list is allowed)')
+            raise AnnotationError(f"{stream.path}: the top-level key '{key}' {fault}; "
+                                  f'{_remedy(stream.keys)}')
+
+
+def _remedy(keys: list[str]) -> str:
+    """What to do about a file with these top-level keys."""
+    if 'videos' in keys and 'images' not in keys:
+        return 'the file looks like YouTube-VIS or OVIS: convert it with tools/convert.py ytvis'
+    if 'images' in keys and 'videos' not in keys:
+        return ('the file looks like plain COCO: convert it with tools/convert.py kins (single '
+                'images: KINS, COCOA) or coco-video (frames of videos)')
+    return 'convert the dataset with tools/convert.py, or add the list (it may be empty)'

@@ -16,18 +16,19 @@ The annotations are gigabytes and never held in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from vatrack.structures import AnnotationError
 from vatrack.structures.annotation_entry import Entry, integer, text
 from vatrack.structures.json_stream import stream_json
 
-from .common import ConversionError
+from ..common import ConversionError
+from ..parts.json_source import file_progress
+from ..parts.json_source import located as located_entry
 
 #: The classes on which SAIL-VOS is evaluated, in label order.
 CLASSES = ('person', 'car', 'motorcycle', 'truck', 'bird', 'dog', 'handbag', 'suitcase', 'bottle',
@@ -35,6 +36,7 @@ CLASSES = ('person', 'car', 'motorcycle', 'truck', 'bird', 'dog', 'handbag', 'su
            'cell phone', 'bag', 'bin', 'box', 'door', 'road barrier', 'stick')
 
 _REMEDY = 'give the JSON of SAIL-VOS as published'
+located = partial(located_entry, remedy=_REMEDY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,31 +115,6 @@ def stream_annotations(path: str | Path) -> Iterator[tuple[int, Entry]]:
     with file_progress(path, f'{Path(path).name}: annotations') as on_read:
         entries = (entry for key, entry in stream_json(path, on_read) if key == 'annotations')
         yield from enumerate(entries)
-
-
-@contextmanager
-def located(path: str | Path, key: str, index: int, entry: Any) -> Iterator[None]:
-    """Put file and entry in front of an error about one entry.
-
-    Raises:
-        ConversionError: In place of an :class:`AnnotationError`, or because the entry is no
-            JSON object.
-    """
-    try:
-        if type(entry) is not dict:
-            raise AnnotationError(f'must be an object, got a {type(entry).__name__}')
-        yield
-    except AnnotationError as error:
-        label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
-        raise ConversionError(f'{path}: {key}[{index}]{label}: {error}; {_REMEDY}') from None
-
-
-@contextmanager
-def file_progress(path: str | Path, description: str) -> Iterator[Callable[[bytes], None]]:
-    """Progress bar over the bytes of a file; yields what is to be called with each chunk."""
-    size = Path(path).stat().st_size if Path(path).is_file() else None
-    with tqdm(desc=description, total=size, unit='B', unit_scale=True, disable=None) as bar:
-        yield lambda chunk: bar.update(len(chunk))
 
 
 def _read_category(entry: Entry) -> Entry:

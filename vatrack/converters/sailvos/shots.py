@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from .common import ConversionError
-from .sailvos_source import Source, SourceFrame, SourceVideo
+from ..common import ConversionError
+from .source import Source, SourceFrame, SourceVideo
 
 
 @dataclass(frozen=True, slots=True)

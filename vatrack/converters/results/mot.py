@@ -22,8 +22,8 @@ from vatrack.structures.results import ResultError, TrackRecord
 from vatrack.structures.rle import RLE
 from vatrack.structures.rle import bboxes as tight_boxes
 
-from .result_files import result_folder, sequence_names, sequence_paths, source_folder
-from .result_tracks import Note, Sources, TrackBuilder, boxes_list, by_video, import_kinds, present
+from .files import result_folder, sequence_names, sequence_paths, source_folder
+from .tracks import Note, Sources, TrackBuilder, boxes_list, by_video, import_kinds, present
 
 _MOT_FRAME = 1
 _NO_SCORE = -1

@@ -14,8 +14,8 @@ from typing import Any
 from vatrack.structures import AnnotationFile, Video
 from vatrack.structures.results import ResultError, TrackRecord, parse_records, read_json_list
 
-from .result_files import result_file, write_json_list
-from .result_tracks import Note, Sources, import_kinds, read_mask, require_kind, segmentation
+from .files import result_file, write_json_list
+from .tracks import Note, Sources, import_kinds, read_mask, require_kind, segmentation
 
 
 def export_ytvis(tracks: Sequence[TrackRecord], annotations: AnnotationFile, path: str | Path,

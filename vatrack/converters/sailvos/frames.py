@@ -5,8 +5,6 @@ BMP frames keep their suffix, also where the annotation file says PNG:
 """
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +12,9 @@ from pathlib import Path
 
 from vatrack.structures import resolve_image
 
-from .common import ConversionError, run_parallel
-from .sailvos_shots import Shot
-
-#: What happens to the frames: relative links, copies, or nothing.
-FRAME_MODES = ('link', 'copy', 'reference')
+from ..common import run_parallel
+from ..parts.frames import place
+from .shots import Shot
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,39 +66,12 @@ def place_frames(shots: Sequence[Shot], names: FrameNames, target: str | Path, m
         AnnotationError: A frame is missing; names it.
         ConversionError: Another file is where a frame should go; names it.
     """
-    place = partial(_place_shot, names=names, target=Path(target), link=mode == 'link')
-    run_parallel(place, shots, workers, f'{mode}: frames')
+    job = partial(_place_shot, names=names, target=Path(target), link=mode == 'link')
+    run_parallel(job, shots, workers, f'{mode}: frames')
 
 
 def _place_shot(shot: Shot, names: FrameNames, target: Path, link: bool) -> None:
     folder = find_frames(names.images, shot.video)
     for frame, name in zip(shot.frames, names(shot), strict=True):
         source = resolve_image(folder, frame.file_name, shot.video)
-        _place(source, (target / name).with_suffix(source.suffix), link)
-
-
-def _place(source: Path, target: Path, link: bool) -> None:
-    if _is_placed(source, target, link):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f'{target.name}.{os.getpid()}.part')
-    try:
-        if link:
-            original = source.parent.resolve() / source.name
-            temporary.symlink_to(os.path.relpath(original, target.parent.resolve()))
-        else:
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _is_placed(source: Path, target: Path, link: bool) -> bool:
-    if target.is_symlink():
-        return link and target.exists() and target.samefile(source)
-    if not target.exists():
-        return False
-    if target.stat().st_size == source.stat().st_size:
-        return True
-    raise ConversionError(f'{target}: is another file than {source}, which should go there; '
-                          'choose another output folder or remove the file')
+        place(source, (target / name).with_suffix(source.suffix), link)

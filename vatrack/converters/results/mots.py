@@ -1,10 +1,9 @@
 """Results in the two MOTS formats: masks that do not overlap, as text or as 16 bit PNG.
 
-An object has the number ``class * 1000 + instance``; 0 is background and 10000
-an ignored region (https://www.vision.rwth-aachen.de/page/mots). Text: a file
-per video with lines ``frame id class height width rle``. PNG: a folder per
-video with ``000000.png`` and so on, as in KITTI MOTS; MOTSChallenge counts
-frames from 1. Neither has scores, nor classes that change.
+The formats are described in :mod:`~vatrack.converters.parts.mots_format`. Text: a
+file per video. PNG: a folder per video with ``000000.png`` and so on, as in
+KITTI MOTS; MOTSChallenge counts frames from 1. Neither has scores, nor classes
+that change.
 """
 from __future__ import annotations
 
@@ -15,14 +14,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from vatrack.structures import AnnotationFile, Video
 from vatrack.structures.results import ResultError, TrackRecord
-from vatrack.structures.rle import RLE, areas, decode, encode
+from vatrack.structures.rle import RLE, decode
 
-from .result_files import result_folder, sequence_names, sequence_paths, source_folder
-from .result_tracks import (
+from ..common import ConversionError
+from ..parts.mots_format import CLASS, IGNORED, parse_line, read_png
+from ..parts.shape_masks import separate
+from .files import result_folder, sequence_names, sequence_paths, source_folder
+from .tracks import (
     Note,
     Sources,
     TrackBuilder,
@@ -33,8 +34,6 @@ from .result_tracks import (
     require_kind,
 )
 
-_CLASS = 1000
-_IGNORED = 10 * _CLASS
 _LARGEST = np.iinfo(np.uint16).max
 
 # One object in one frame: its number, its mask.
@@ -66,7 +65,7 @@ def export_mots_txt(tracks: Sequence[TrackRecord], annotations: AnnotationFile, 
     names = sequence_names(annotations)
     with result_folder(path) as folder:
         for video, frames in _numbered_videos(tracks, annotations, kind, note):
-            lines = [f'{frame + first_frame} {number} {number // _CLASS} {video.height} '
+            lines = [f'{frame + first_frame} {number} {number // CLASS} {video.height} '
                      f'{video.width} {mask["counts"]}\n'
                      for frame, objects in enumerate(frames) for number, mask in objects]
             (folder / f'{names[video.id]}.txt').write_text(''.join(lines), encoding='ascii')
@@ -154,7 +153,7 @@ def _numbered_videos(tracks: Sequence[TrackRecord], annotations: AnnotationFile,
         for frame in range(len(video.frames)):
             objects = sorted(by_frame[frame], key=lambda entry: (-entry[0], entry[1]))
             masks = [mask for *_, mask in objects]
-            apart = _separate(masks)
+            apart = separate(masks)
             changed = sum(a is not b for a, b in zip(masks, apart, strict=True))
             if changed and kind == 'amodal':
                 raise ResultError(f'video {video.id} ({video.name}), frame {frame}: amodal masks '
@@ -176,54 +175,36 @@ def _numbers(tracks: Sequence[TrackRecord], video: Video, kind: str) -> dict[int
         if next(present(track, kind), None) is None:
             continue
         counts[track.category_id] += 1
-        numbers[track.track_id] = track.category_id * _CLASS + counts[track.category_id]
-        if counts[track.category_id] == _CLASS:
-            raise ResultError(f'video {video.id} ({video.name}) has more than {_CLASS - 1} tracks '
+        numbers[track.track_id] = track.category_id * CLASS + counts[track.category_id]
+        if counts[track.category_id] == CLASS:
+            raise ResultError(f'video {video.id} ({video.name}) has more than {CLASS - 1} tracks '
                               f'of category {track.category_id}, which MOTS cannot number; leave '
                               'out those of low score')
     return numbers
-
-
-def _separate(masks: list[RLE]) -> list[RLE | None]:
-    """Give each pixel to the first mask that has it; None for a mask that loses all."""
-    if not masks or areas([coco_mask.merge(masks)])[0] == areas(masks).sum():
-        return masks
-    taken, apart = np.zeros(masks[0]['size'], bool), []
-    for mask in masks:
-        own = decode([mask], tuple(mask['size']))[0].astype(bool)
-        free = own & ~taken
-        taken |= own
-        if (free == own).all():
-            apart.append(mask)
-        else:
-            apart.append(encode(free[None])[0] if free.any() else None)
-    return apart
 
 
 def _paint(video: Video, objects: _Numbered) -> np.ndarray:
     image = np.zeros((video.height, video.width), np.uint16)
     for number, mask in objects:
         if number > _LARGEST:
-            raise ResultError(f'category {number // _CLASS} does not fit into 16 bits '
+            raise ResultError(f'category {number // CLASS} does not fit into 16 bits '
                               f'({number} > {_LARGEST}); export as mots-txt')
         image[decode([mask], image.shape)[0] > 0] = number
     return image
 
 
 def _add_line(builder: TrackBuilder, video: Video, line: str, first_frame: int) -> None:
-    values = line.split()
     try:
-        frame, number, category, height, width = map(int, values[:5])
-        _, _, _, _, _, counts = values
-    except ValueError:
-        raise ResultError(f'is not "frame id class height width rle": {line[:80]!r}; write it '
-                          'again') from None
-    if not 0 <= frame - first_frame < len(video.frames):
-        raise ResultError(f'frame {frame} is not one of the {len(video.frames)} of video '
+        entry = parse_line(line)
+    except ConversionError as error:
+        raise ResultError(str(error)) from None
+    frame = entry.frame - first_frame
+    if not 0 <= frame < len(video.frames):
+        raise ResultError(f'frame {entry.frame} is not one of the {len(video.frames)} of video '
                           f'{video.id} ({video.name}); frames count from {first_frame} here')
-    mask = read_mask({'size': [height, width], 'counts': counts}, video)
-    if category != _IGNORED // _CLASS or number != _IGNORED:
-        builder.add(video, number, frame - first_frame, category, None, mask=mask)
+    mask = read_mask(entry.mask, video)
+    if not entry.ignored:
+        builder.add(video, entry.number, frame, entry.category, None, mask=mask)
 
 
 def _add_images(builder: TrackBuilder, video: Video, folder: Path, first_frame: int) -> None:
@@ -235,12 +216,10 @@ def _add_images(builder: TrackBuilder, video: Video, folder: Path, first_frame: 
                           f'video {video.id} ({video.name}) needs {wanted[0]} to {wanted[-1]}; '
                           'check which number the first frame has')
     for frame, name in enumerate(wanted):
-        image = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-        if image is None or image.dtype != np.uint16 or image.shape != (video.height, video.width):
-            got = 'no image' if image is None else f'{image.dtype} {image.shape}'
-            raise ResultError(f'{folder / name}: must be a 16 bit PNG of one channel, '
-                              f'{video.height} x {video.width} pixels, got {got}; write it again')
-        numbers = np.setdiff1d(image, [0, _IGNORED])
-        for number, mask in zip(numbers.tolist(), encode(image == numbers[:, None, None]),
-                                strict=True):
-            builder.add(video, number, frame, number // _CLASS, None, mask=mask)
+        try:
+            objects = read_png(folder / name, (video.height, video.width))
+        except ConversionError as error:
+            raise ResultError(str(error)) from None
+        for number, mask in objects:
+            if number != IGNORED:
+                builder.add(video, number, frame, number // CLASS, None, mask=mask)

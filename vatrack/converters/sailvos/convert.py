@@ -13,15 +13,17 @@ The originals are only read. A run that was interrupted goes on with what is the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .common import ConversionError
-from .sailvos_detection import DetectionOptions, detect_shots
-from .sailvos_frames import FRAME_MODES, FrameNames, place_frames
-from .sailvos_shots import Shot, check_structure, read_structure, shots_listed, whole_video
-from .sailvos_source import Source, read_source
-from .sailvos_write import BOX_VARIANTS, Converted, write_split
+from ..command import Converted
+from ..common import ConversionError
+from ..parts.frames import FRAME_MODES
+from .detection import DetectionOptions, detect_shots
+from .frames import FrameNames, place_frames
+from .shots import Shot, check_structure, read_structure, shots_listed, whole_video
+from .source import Source, read_source
+from .write import BOX_VARIANTS, write_split
 
 SPLITS = ('train', 'valid')
 
@@ -142,15 +144,16 @@ def _write(sources: Mapping[str, Source], shots: Mapping[str, list[Shot]], image
            out_dir: Path, name: str, options: SailvosOptions) -> list[Converted]:
     """Place the frames of all splits, then write the annotation files that name them."""
     names = FrameNames(images, options.frames == 'reference')
-    if options.frames != 'reference':
+    folder = images if names.reference else out_dir / f'{name}_png'
+    if not names.reference:
         for of_split in shots.values():
-            place_frames(of_split, names, out_dir / f'{name}_png', options.frames, options.workers)
+            place_frames(of_split, names, folder, options.frames, options.workers)
     written = []
     for split, source in sources.items():
         paths = {boxes: out_dir / f'{name}_json' / 'joint' / _file_name(name, split, boxes)
                  for boxes in options.boxes}
         written += write_split(source, shots[split], names, paths, options.max_occlusion)
-    return written
+    return [replace(each, images=folder) for each in written]
 
 
 def _file_name(name: str, split: str, boxes: str) -> str:

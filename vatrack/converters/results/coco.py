@@ -16,8 +16,8 @@ from typing import Any
 from vatrack.structures import AnnotationFile, Video
 from vatrack.structures.results import ResultError, TrackRecord, read_json_list
 
-from .result_files import result_file, write_json_list
-from .result_tracks import (
+from .files import result_file, write_json_list
+from .tracks import (
     Note,
     Sources,
     TrackBuilder,

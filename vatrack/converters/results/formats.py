@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from vatrack.structures.results import TrackRecord
 
-from .results_coco import export_coco, import_coco
-from .results_mot import export_mot, import_mot
-from .results_mots import export_mots_png, export_mots_txt, import_mots_png, import_mots_txt
-from .results_ytvis import export_ytvis, import_ytvis
+from .coco import export_coco, import_coco
+from .mot import export_mot, import_mot
+from .mots import export_mots_png, export_mots_txt, import_mots_png, import_mots_txt
+from .ytvis import export_ytvis, import_ytvis
 
 
 @dataclass(frozen=True)

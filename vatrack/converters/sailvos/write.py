@@ -20,7 +20,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,31 +36,16 @@ from vatrack.structures.annotation_entry import (
 )
 from vatrack.structures.results import replace_when_done
 
-from .common import ConversionError
-from .sailvos_frames import FrameNames
-from .sailvos_shots import Shot
-from .sailvos_source import Source, located, stream_annotations
+from ..command import Converted
+from ..common import ConversionError
+from .frames import FrameNames
+from .shots import Shot
+from .source import Source, located, stream_annotations
 
 #: Name of a file by the kind of its boxes.
 BOX_VARIANTS = {'amodal': 'amdl_bbox', 'visible': 'visb_bbox', 'both': 'both_bbox'}
 
 _dumps = json.JSONEncoder(separators=(',', ':')).encode
-
-
-@dataclass(slots=True)
-class Converted:
-    """A written annotation file: what is in it, and how many annotations are not, by reason."""
-
-    path: Path
-    videos: int
-    frames: int
-    annotations: int
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        reasons = ', '.join(f'{count} {reason}' for reason, count in sorted(self.left_out.items()))
-        return (f'{self.path}: {self.videos} videos, {self.frames} frames, {self.annotations} '
-                f'annotations' + (f' (left out: {reasons})' if reasons else ''))
 
 
 def write_split(source: Source, shots: Sequence[Shot], names: FrameNames,

@@ -18,10 +18,10 @@ from PIL import Image, UnidentifiedImageError
 from vatrack.structures import resolve_image
 from vatrack.structures.results import replace_when_done
 
-from .common import ConversionError, run_parallel
-from .sailvos_frames import find_frames
-from .sailvos_shots import Shot, shots_between
-from .sailvos_source import SourceVideo
+from ..common import ConversionError, run_parallel
+from .frames import find_frames
+from .shots import Shot, shots_between
+from .source import SourceVideo
 
 
 @dataclass(frozen=True, slots=True)

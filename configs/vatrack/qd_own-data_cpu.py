@@ -1,0 +1,23 @@
+"""QD-based VATrack on data of your own at a size that trains from scratch on a CPU, 384x256.
+
+train   python tools/train.py configs/vatrack/qd_own-data_cpu.py
+
+Where the data are: configs/vatrack_qd_own-data.py.
+"""
+_base_ = [
+    '../_base_/models/tracked_rcnn_r18.py', '../_base_/association/qd_small.py',
+    '../_base_/datasets/own_data.py', '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
+]
+classes = dict(num_classes=len(_base_.metainfo.classes))
+model = dict(
+    track_head=_base_.track_head,
+    tracker=_base_.tracker,
+    detector=dict(
+        roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
+scale = (384, 256)
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[0].transforms[2].scale = scale
+test_pipeline[0].transforms[1].scale = scale
+train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

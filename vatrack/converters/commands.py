@@ -1,0 +1,16 @@
+"""All formats that ``tools/convert.py`` reads."""
+from __future__ import annotations
+
+from .coco.convert import COCO_VIDEO, KINS
+from .command import Command
+from .cvat.convert import CVAT
+from .fishbowl_command import FISHBOWL
+from .labelme.convert import LABELME
+from .mots import MOTS_PNG, MOTS_TXT
+from .png_masks import PNG_MASKS
+from .sailvos.command import SAILVOS, SAILVOS_CUT
+from .ytvis import YTVIS
+
+#: The sub-commands, in the order in which the help lists them.
+COMMANDS: tuple[Command, ...] = (SAILVOS, SAILVOS_CUT, FISHBOWL, YTVIS, COCO_VIDEO, KINS,
+                                 MOTS_PNG, MOTS_TXT, PNG_MASKS, LABELME, CVAT)

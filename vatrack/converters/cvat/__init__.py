@@ -1,0 +1,1 @@
+"""Exports of CVAT, for video and for images."""

@@ -1,0 +1,1 @@
+"""What converters of several formats share: reading JSON, images, shapes and masks."""

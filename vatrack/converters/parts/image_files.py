@@ -1,0 +1,138 @@
+"""Frames and label images in folders: found, put in order, matched by name."""
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from vatrack.video.source import natural_key
+
+from ..command import Note
+from ..common import ConversionError
+
+#: Suffixes of frames.
+FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp')
+
+
+def subfolders(folder: Path, what: str) -> list[Path]:
+    """The folders in a folder, in order; hidden ones are not looked at.
+
+    Raises:
+        ConversionError: There is no folder, or none in it.
+    """
+    if not folder.is_dir():
+        raise ConversionError(f'{folder}: no such folder; give the folder that holds {what}')
+    found = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != '.']
+    if not found:
+        raise ConversionError(f'{folder}: holds no folder; expected {what}')
+    return sorted(found, key=natural_key)
+
+
+def image_files(folder: Path, suffixes: Iterable[str] = FRAME_SUFFIXES) -> dict[str, Path]:
+    """Images of a folder by stem, in natural order.
+
+    Raises:
+        ConversionError: There is no such folder, no image in it, or two of one stem.
+    """
+    if not folder.is_dir():
+        raise ConversionError(f'{folder}: no such folder; check the names of the folders')
+    suffixes = tuple(suffixes)
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=natural_key):
+        if path.suffix.lower() not in suffixes or path.name[0] == '.':
+            continue
+        if path.stem in found:
+            raise ConversionError(f'{path}: {found[path.stem].name} is a frame of the same name; '
+                                  'remove one of them')
+        found[path.stem] = path
+    if not found:
+        raise ConversionError(f'{folder}: holds no image ({", ".join(suffixes)}); check the folder '
+                              'and the format')
+    return found
+
+
+def has_frames(folder: Path) -> bool:
+    """Whether a folder holds a frame."""
+    return any(path.suffix.lower() in FRAME_SUFFIXES for path in folder.iterdir())
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) of an image; only its head is read.
+
+    Raises:
+        ConversionError: It is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise _unreadable(path, error) from None
+
+
+def read_pixels(path: Path) -> tuple[np.ndarray, str]:
+    """Pixels of an image as they are stored, and its mode as PIL names it ('P', 'I;16', ...).
+
+    Raises:
+        ConversionError: It is missing, broken or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image), image.mode
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError,
+            Image.DecompressionBombError) as error:
+        raise _unreadable(path, error) from None
+
+
+def add_unlabelled(parser: argparse.ArgumentParser) -> None:
+    """Declare what a frame without a label file means."""
+    parser.add_argument('--unlabelled', choices=['refuse', 'empty', 'skip'], default='refuse',
+                        help='a frame has no label file: an error, a frame without objects, or '
+                             'left out (default: %(default)s)')
+
+
+def match_labels(frames: Mapping[str, Path], labels: Mapping[str, Path], where: str,
+                 unlabelled: str, note: Note) -> list[tuple[Path, Path | None]]:
+    """Frames with their label files, by stem; None for a frame without.
+
+    Args:
+        frames: Frames by stem, in time order.
+        labels: Label files by stem.
+        where: The video, for messages.
+        unlabelled: 'refuse', 'empty' or 'skip', see :func:`add_unlabelled`.
+        note: Told how many frames have no labels.
+
+    Raises:
+        ConversionError: A label file has no frame, or a frame no label file.
+    """
+    strange = [path for stem, path in labels.items() if stem not in frames]
+    if strange:
+        raise ConversionError(f'{where}: {strange[0]} belongs to no frame ({len(strange)} of '
+                              f'{len(labels)} do not); give labels and frames the same names')
+    bare = [path for stem, path in frames.items() if stem not in labels]
+    if bare and unlabelled == 'refuse':
+        raise ConversionError(f'{where}: {bare[0]} has no labels ({len(bare)} of {len(frames)} '
+                              'frames have none); label it, or choose --unlabelled empty (no '
+                              'objects) or skip (leave it out)')
+    if bare:
+        note(f'{where}: {len(bare)} of {len(frames)} frames have no labels: '
+             + ('they have no objects' if unlabelled == 'empty' else 'they are left out'))
+    matched = [(path, labels.get(stem)) for stem, path in frames.items()
+               if stem in labels or unlabelled == 'empty']
+    if not matched:
+        raise ConversionError(f'{where}: no frame is left; label some, or leave the video out')
+    return matched
+
+
+def check_unique(names: Iterable[str], where: str | Path) -> None:
+    """Refuse two videos of one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConversionError(f"{where}: two videos are called '{twice[0]}'; rename one")
+
+
+def _unreadable(path: Path, error: Exception) -> ConversionError:
+    return ConversionError(f'{path}: no readable image ({error}); save or extract it again')
