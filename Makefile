@@ -2,6 +2,7 @@
 # make demo    data, training, test, table and pictures on synthetic videos, on a CPU
 # make test    the tests
 # make lint    the linter
+# make docs    the documentation, as a site in site/
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first Python that is of a supported version.
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 CONFIG := configs/vatrack_qd_synthetic.py
 RUN := work_dirs/vatrack_qd_synthetic
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint docs clean
 
 setup: $(VENV)/.ready
 
@@ -41,5 +42,9 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo 'Look at site/index.html; with $(BIN)/python -m mkdocs serve the search works too.'
+
 clean:
-	rm -rf $(VENV) data/synthetic $(RUN)
+	rm -rf $(VENV) data/synthetic $(RUN) site

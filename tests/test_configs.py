@@ -6,6 +6,7 @@ place of 101 in 64. The models are built in full too, without memory, on the met
 """
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from scripts import REPO
 from tiny_run import data_options
 
 from vatrack.apis import load_config, parse_options
-from vatrack.apis.config import build_runner, check_association, dicts_of
+from vatrack.apis.config import ConfigError, build_runner, check_association, dicts_of
 from vatrack.apis.weights import drop_pretrained
 from vatrack.registry import MODELS
 from vatrack.structures import bboxes_field, masks_field
@@ -47,7 +48,7 @@ def test_every_system_is_there_on_every_dataset():
                'qdtrack_qd', 'masktrack-rcnn_mt', 'maskamodal_none', 'maskjoint_none'}
     assert {f'{system}_{dataset}' for system in systems
             for dataset in ('sailvos-cut', 'sailvos', 'synthetic')} == names - {
-                'vatrack_qd_fishbowl'}
+                'vatrack_qd_fishbowl', 'vatrack_qd_own-data', 'qdtrack_qd_own-data'}
 
 
 def test_the_docstring_says_how_to_train_and_test(path, named):
@@ -99,6 +100,23 @@ def test_numbers_of_classes_agree(config, named):
     heads = [node.num_classes for _, node in dicts_of(config.model, 'model')
              if 'num_classes' in node]
     assert heads == [len(classes[0])] * (len(named.box_kinds) + len(named.mask_kinds))
+
+
+def test_own_data_are_where_the_environment_says(tmp_path, monkeypatch):
+    path = REPO / 'configs' / 'vatrack_qd_own-data.py'
+    categories = [{'id': 7, 'name': 'fish'}, {'id': 3, 'name': 'crab'}]
+    (tmp_path / 'train.json').write_text(json.dumps({'categories': categories}))
+    monkeypatch.setenv('VATRACK_DATA', str(tmp_path))
+    config = load_config(path)
+    assert config.model.detector.roi_head.bbox_head.num_classes == 2
+    assert tuple(config.test_dataloader.dataset.metainfo.classes) == ('fish', 'crab')
+    assert config.test_evaluator.ann_file == f'{tmp_path}/val.json'
+    config.dump(tmp_path / 'dumped.py')
+    monkeypatch.delenv('VATRACK_DATA')
+    monkeypatch.chdir(tmp_path)
+    assert load_config(tmp_path / 'dumped.py').to_dict() == config.to_dict()
+    with pytest.raises(ConfigError, match=r'data/own/train\.json: no such annotation file'):
+        load_config(path)
 
 
 def test_frames_have_the_resolution_of_the_name(config, named):
