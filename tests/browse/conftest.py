@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_videos import make_dataset, make_results
+from browse_data import make_dataset, make_results
 
 from vatrack.browse import Source
 

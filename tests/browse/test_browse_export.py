@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_videos import FRAMES, SCRIPT
+from browse_data import FRAMES, SCRIPT
 
 from vatrack.browse import Source, export_page
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from browse_data import SCRIPT
 from chromium import NAMES, Chromium, find_chromium
-from made_videos import SCRIPT
 
 from vatrack.browse import BrowseServer, Source, export_page
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_videos import CRAB, FISH, FRAMES, SCRIPT, H, W, make_results, mask
+from browse_data import CRAB, FISH, FRAMES, SCRIPT, H, W, make_results, mask
 
 from vatrack.browse import Documents, Source
 from vatrack.browse.documents import CHUNK

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import pytest
-from made_videos import FRAMES, H, W, make_dataset
+from browse_data import FRAMES, H, W, make_dataset
 
 from vatrack.browse import BrowseServer, Source
 from vatrack.browse import server as server_module

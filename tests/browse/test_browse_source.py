@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from made_videos import FRAMES, make_results
+from browse_data import FRAMES, make_results
 
 from vatrack.browse import Source, result_index
 from vatrack.browse.source import thinned
