@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--video', help='run over this video, or folder of frames')
+    parser.add_argument('--drop-tracks', action='store_true',
+                        help='with --video: keep no tracks, as for a camera')
     parser.add_argument('--frames', type=int, nargs='+', default=[500, 1000, 2000, 3000])
     parser.add_argument('--work-dir', default='work_dirs/benchmark_memory')
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE')
@@ -67,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_options(args.cfg_options)
     if args.video:
         peak = PeakMemory(args.frames)
-        video = VideoInferencer(args.config, args.checkpoint, cfg_options=options)(args.video)
-        for _ in video:
+        inferencer = VideoInferencer(args.config, args.checkpoint, cfg_options=options)
+        for _ in inferencer(args.video, keep_tracks=not args.drop_tracks):
             peak.add(1)
         return 0
     config = load_config(args.config, options)

@@ -155,9 +155,11 @@ def tool_call(command: str) -> tuple[str, list[str], str | None] | None:
 
 @contextlib.contextmanager
 def _inside(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
+    before, environment = Path.cwd(), dict(os.environ)
+    os.environ.pop('VATRACK_DATA', None)  # a reader has set nothing; tests of configs have
     os.chdir(folder)
     try:
         yield
     finally:
         os.chdir(before)
+        os.environ.update(environment)

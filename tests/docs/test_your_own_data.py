@@ -53,6 +53,7 @@ def test_everything_was_written(done):
 @pytest.mark.slow
 def test_the_config_for_released_weights_is_sound(done, monkeypatch):
     monkeypatch.chdir(done)
+    monkeypatch.delenv('VATRACK_DATA', raising=False)
     config = load_config('my_vatrack.py')
     heads = config.model.detector.roi_head
     assert heads.bbox_head.num_classes == heads.mask_heads.amodal.num_classes == 5
