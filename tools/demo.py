@@ -6,7 +6,7 @@ Examples:
     python tools/demo.py frames/ CONFIG CHECKPOINT --fps 10 --out tracked.mp4 --show amodal ids
     python tools/demo.py 'frames/*.png' CONFIG CHECKPOINT --coco coco.json --ytvis ytvis.json
 
-Ctrl-C ends the video early: what is done by then is written.
+Ctrl-C ends the video early, as damage in it does: what is done by then is written.
 """
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tqdm import tqdm
 
-from vatrack.apis import VideoInferencer, VideoResult, VideoStream, parse_options
+from vatrack.apis import FrameResult, VideoInferencer, VideoResult, VideoStream, parse_options
 from vatrack.apis.device import PRECISIONS
 from vatrack.apis.errors import USER_ERRORS
-from vatrack.video import DEFAULT_FPS, VideoWriter, open_frames
+from vatrack.video import DEFAULT_FPS, VideoError, VideoWriter, open_frames
 from vatrack.visualization import DrawStyle
 from vatrack.visualization.draw import SHOWN
 
@@ -89,26 +89,33 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.score_thr, parse_options(args.cfg_options))
         keep_tracks = any((args.json, args.coco, args.ytvis))
         with inferencer(source, keep_tracks=keep_tracks, timing=args.timing) as video, film:
-            stopped = run(video, film if args.out else None, DrawStyle(show=args.show))
+            stopped, fault = run(video, film if args.out else None, DrawStyle(show=args.show))
         for path in [args.out] * bool(args.out) + write(video, args):
             print(path)
+        if fault is not None:
+            print(f'error: {fault}; the frames before are written', file=sys.stderr)
+            return 1
     except (*USER_ERRORS, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 130 if stopped else 0
 
 
-def run(video: VideoStream, film: VideoWriter | None, style: DrawStyle) -> bool:
+def run(video: VideoStream, film: VideoWriter | None,
+        style: DrawStyle) -> tuple[bool, VideoError | None]:
     """Take and draw all frames, and print where the time went.
 
     Returns:
-        Whether the user ended it early.
+        Whether the user ended it early, and the damage that ended it early.
+
+    Raises:
+        VideoError: There is no good frame at all.
     """
-    count, start = 0, time.perf_counter()
+    count, start, faults = 0, time.perf_counter(), []
     measure = video.stopwatch.measure
     with interrupts() as asked, tqdm(total=video.source.num_frames, unit='frame',
                                      disable=None) as bar:
-        for frame in video:
+        for frame in until_damage(video, faults):
             if film is not None:
                 with measure('draw'):
                     picture = frame.draw(style)
@@ -119,6 +126,8 @@ def run(video: VideoStream, film: VideoWriter | None, style: DrawStyle) -> bool:
             if asked:
                 break
     video.close()
+    if faults and not count:
+        raise faults[0]
     seconds = time.perf_counter() - start
     if asked:
         print(f'stopped after {count} frames')
@@ -127,7 +136,15 @@ def run(video: VideoStream, film: VideoWriter | None, style: DrawStyle) -> bool:
         if stage in video.stopwatch.seconds:
             each = 1000 * video.stopwatch.seconds[stage] / max(count, 1)
             print(f'{stage:>10} {each:8.2f} ms a frame  {note}'.rstrip())
-    return bool(asked)
+    return bool(asked), faults[0] if faults else None
+
+
+def until_damage(video: VideoStream, faults: list[VideoError]) -> Iterator[FrameResult]:
+    """Frames of a video; an error of the video ends them and goes to ``faults``."""
+    try:
+        yield from video
+    except VideoError as fault:
+        faults.append(fault)
 
 
 @contextmanager

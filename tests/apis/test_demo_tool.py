@@ -94,14 +94,30 @@ def test_ctrl_c_keeps_what_is_done(demo, video, tmp_path, monkeypatch, capsys):
     assert read_results(tmp_path / 'tracks.json', annotations)
 
 
-def test_a_damaged_video_is_one_error_and_no_file(demo, tmp_path, capsys):
-    frames = tmp_path / 'frames'
-    frames.mkdir()
-    for index, width in enumerate((96, 96, 80)):
-        cv2.imwrite(str(frames / f'{index}.png'), np.zeros((64, width, 3), np.uint8))
+def frames_of_widths(folder, *widths):
+    folder.mkdir()
+    for index, width in enumerate(widths):
+        cv2.imwrite(str(folder / f'{index}.png'), np.zeros((64, width, 3), np.uint8))
+    return folder
+
+
+def test_a_damaged_video_is_one_error_and_keeps_what_is_done(demo, tmp_path, capsys):
+    frames = frames_of_widths(tmp_path / 'frames', 96, 96, 80)
     assert demo(frames, '--out', tmp_path / 'film.mp4', '--json', tmp_path / 'tracks.json') == 1
     error = capsys.readouterr().err
     assert error.count('error:') == 1 and 'frame 2 (2.png) is 80x64' in error
+    assert 'the frames before are written' in error
+    assert len(list(read_video(tmp_path / 'film.mp4'))) == 2
+    annotations = load_annotations(tmp_path / 'tracks.annotations.json')
+    assert len(annotations.videos[0].frames) == 2
+    read_results(tmp_path / 'tracks.json', annotations)
+
+
+def test_without_a_good_frame_there_is_no_file(demo, tmp_path, capsys):
+    frames = frames_of_widths(tmp_path / 'frames', 96)
+    (frames / '0.png').write_bytes(b'no image')
+    assert demo(frames, '--out', tmp_path / 'film.mp4', '--json', tmp_path / 'tracks.json') == 1
+    assert '0.png: not an image or damaged' in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ['frames']
 
 
