@@ -2,12 +2,14 @@
 from vatrack.engine import NonFiniteError
 from vatrack.structures import AnnotationError
 from vatrack.structures.results import ResultError
+from vatrack.video import VideoError
 
 from .config import ConfigError
 from .runs import RunError
 from .weights import WeightsError
 
-USER_ERRORS = (AnnotationError, ConfigError, NonFiniteError, ResultError, RunError, WeightsError)
+USER_ERRORS = (AnnotationError, ConfigError, NonFiniteError, ResultError, RunError, VideoError,
+               WeightsError)
 
 
 def user_message(error: Exception) -> str:
