@@ -18,8 +18,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vatrack.apis.errors import user_message
-from vatrack.structures import load_annotations
-from vatrack.structures.results import read_results
+from vatrack.files import load_annotations, read_results
 from vatrack.visualization.contact_sheet import contact_sheet
 from vatrack.visualization.draw import DrawStyle, draw_instances, resize_image
 from vatrack.visualization.overlay import VideoScene, build_scene, choose_videos, read_frame

@@ -33,7 +33,8 @@ from vatrack.apis.ablation import (
 from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.evaluation.evaluate import METRICS
 from vatrack.evaluation.protocols import PROTOCOLS
-from vatrack.results import (
+from vatrack.files.whole_file import replace_when_done
+from vatrack.leaderboard import (
     ResultRow,
     ResultRowError,
     merge_rows,
@@ -41,7 +42,6 @@ from vatrack.results import (
     save_results,
     study_page,
 )
-from vatrack.structures.results import replace_when_done
 
 RESULTS = Path(__file__).resolve().parents[1] / 'docs' / 'results.jsonl'
 

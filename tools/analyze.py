@@ -28,12 +28,12 @@ from vatrack.analysis import (
     save_log_page,
     save_page,
 )
-from vatrack.analysis.losses import LENGTHS
+from vatrack.analysis.lost_ap import LENGTHS
 from vatrack.apis.errors import user_message
 from vatrack.evaluation.dataset_card import dataset_card, format_card
 from vatrack.evaluation.protocols import PROTOCOLS
-from vatrack.structures import MASK_KINDS, load_annotations
-from vatrack.structures.results import read_results
+from vatrack.files import load_annotations, read_results
+from vatrack.structures import MASK_KINDS
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

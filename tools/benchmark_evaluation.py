@@ -33,11 +33,10 @@ from pycocotools.cocoeval import COCOeval
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.converters.common import AnnotationWriter
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import COCO_AREAS, PROTOCOLS
-from vatrack.structures import AnnotationFile
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.files import AnnotationWriter, write_results
+from vatrack.structures import AnnotationFile, TrackRecord
 from vatrack.synthetic.made_tracks import SetSize, empty_videos, filled_videos, made_set
 
 REPO = Path(__file__).resolve().parents[1]

@@ -23,8 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from vatrack.apis.config import ConfigError, load_config
 from vatrack.apis.errors import user_message
 from vatrack.browse import BrowseServer, Source, export_page
-from vatrack.structures import load_annotations
-from vatrack.structures.results import read_results
+from vatrack.files import load_annotations, read_results
 from vatrack.visualization import render_results
 
 

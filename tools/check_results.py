@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.structures import AnnotationError, load_annotations
-from vatrack.structures.result_check import MAX_FAULTS, ResultFaults, check_results
+from vatrack.files import AnnotationError, load_annotations
+from vatrack.files.result_check import MAX_FAULTS, ResultFaults, check_results
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from vatrack.converters import ConversionError
 from vatrack.converters.commands import COMMANDS
 from vatrack.evaluation.dataset_card import dataset_card, format_card
-from vatrack.structures import AnnotationError, check_annotations, load_annotations
+from vatrack.files import AnnotationError, check_annotations, load_annotations
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

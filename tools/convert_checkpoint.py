@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import vatrack
 from vatrack.apis import ConfigError, load_config
 from vatrack.apis.config import config_errors
-from vatrack.converters.checkpoints import (
+from vatrack.checkpoints import (
     BOX_HEADS,
     KINDS,
     CheckpointError,

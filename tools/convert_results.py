@@ -19,9 +19,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.converters.results.formats import FORMATS
-from vatrack.structures import MASK_KINDS, AnnotationError, load_annotations
-from vatrack.structures.results import ResultError, read_results, write_results
+from vatrack.files import (
+    AnnotationError,
+    ResultError,
+    load_annotations,
+    read_results,
+    write_results,
+)
+from vatrack.files.foreign.formats import FORMATS
+from vatrack.structures import MASK_KINDS
 
 _OPTIONS = ('rle', 'first_frame', 'category', 'fill')
 

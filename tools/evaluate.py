@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.apis.score import OWN_FORMAT, Scoring, score_file
-from vatrack.converters.results.formats import FORMATS
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS
+from vatrack.files.foreign.formats import FORMATS
 from vatrack.structures import MASK_KINDS
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.converters.render import render_annotations
+from vatrack.synthetic.paint_annotations import render_annotations
 
 
 def frame_size(text: str) -> tuple[int, int]:

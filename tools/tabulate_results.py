@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from vatrack.results import ResultRowError, fill_overviews, read_rows, save_results
+from vatrack.leaderboard import ResultRowError, fill_overviews, read_rows, save_results
 
 REPO = Path(__file__).resolve().parents[1]
 RESULTS, README = REPO / 'docs' / 'results.jsonl', REPO / 'README.md'

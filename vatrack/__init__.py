@@ -4,6 +4,7 @@ The folders follow the data:
 
 =================  ==========================================================
 ``converters``     raw dataset -> one annotation file (``synthetic`` makes one)
+``files``          annotation and result files: reading, writing, indexing, checking
 ``datasets``       annotation file -> clips, samplers, transforms
 ``models``         clips -> per-frame instances: detector, RoI head, losses
 ``track``          per-frame instances -> tracks
@@ -11,9 +12,10 @@ The folders follow the data:
 ``visualization``  tracks -> pictures
 ``analysis``       tracks + truth -> what the numbers are lost to
 ``browse``         tracks + truth -> a web page to look at them
-``results``        published and measured numbers -> tables
+``leaderboard``    published and measured numbers -> tables
 ``video``          video files, folders of frames, cameras: reading and writing
 ``structures``     the nouns all of them share; start with ``fields.py``
+``checkpoints``    released checkpoints -> checkpoints of this project
 ``ops``            mmcv's compiled ops out of torchvision, where mmcv has none
 ``engine, apis``   hooks; training, testing and inference as functions
 =================  ==========================================================
@@ -28,8 +30,8 @@ import os
 # not to spin at all makes it slower on an idle one.
 os.environ.setdefault('GOMP_SPINCOUNT', '10000')
 
-from .ops import install as _install_ops
-from .versions import check as _check_versions
+from vatrack.ops import install as _install_ops
+from vatrack.versions import check as _check_versions
 
 __version__ = '0.1.0'
 

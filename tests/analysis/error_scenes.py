@@ -11,9 +11,8 @@ import numpy as np
 
 from vatrack.analysis.collector import CauseLoss, KindErrors, Settings
 from vatrack.analysis.errors import analyze_errors
-from vatrack.structures import AnnotationFile, Frame, Instance, Video
+from vatrack.structures import AnnotationFile, Frame, Instance, TrackRecord, Video
 from vatrack.structures import rle as rle_codec
-from vatrack.structures.results import TrackRecord
 
 SIZE = (40, 60)
 LENGTH = 10

@@ -15,7 +15,7 @@ from vatrack.analysis.errors import analyze_errors
 from vatrack.analysis.page import error_page, save_page
 from vatrack.analysis.pictures import TRACK_COLORS, TRUTH_COLORS, Painter, window
 from vatrack.analysis.svg import Axis, Line, count_axis, line_chart, percent_axis, stacked_bars
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 A, B = box(5), box(30)
 VOID = {'meta', 'link', 'img', 'br', 'hr', 'input'}

@@ -11,8 +11,8 @@ from vatrack.analysis.errors import analyze_errors
 from vatrack.analysis.tables import format_errors, markdown, percent
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.truth import truth_tracks
-from vatrack.structures import load_annotations
-from vatrack.structures.results import ResultError, TrackRecord, read_results, write_results
+from vatrack.files import ResultError, load_annotations, read_results, write_results
+from vatrack.structures import TrackRecord
 
 
 @pytest.fixture(scope='module')

@@ -24,7 +24,7 @@ from vatrack.apis.ablation import (
     run_logged,
 )
 from vatrack.apis.config import ConfigError
-from vatrack.results import read_rows
+from vatrack.leaderboard import read_rows
 
 FAILING = 'train a seed0'
 

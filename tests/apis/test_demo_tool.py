@@ -11,8 +11,7 @@ import pytest
 from scripts import load_tool
 
 from vatrack.apis import FrameResult, VideoInferencer
-from vatrack.structures import load_annotations
-from vatrack.structures.results import read_results
+from vatrack.files import load_annotations, read_results
 from vatrack.video import VideoWriter, open_frames, read_video
 from vatrack.video.source import read_image
 

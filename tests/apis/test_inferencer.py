@@ -13,10 +13,10 @@ from tiny_run import tiny_config
 
 from vatrack.apis import ConfigError, RunError, VideoInferencer, VideoStream, WeightsError, test
 from vatrack.apis.device import choose_precision
-from vatrack.converters.results.coco import import_coco
-from vatrack.converters.results.ytvis import import_ytvis
-from vatrack.structures import AnnotationError, check_annotations, load_annotations
-from vatrack.structures.results import TrackRecord, read_results
+from vatrack.files import AnnotationError, check_annotations, load_annotations, read_results
+from vatrack.files.foreign.coco import import_coco
+from vatrack.files.foreign.ytvis import import_ytvis
+from vatrack.structures import TrackRecord
 from vatrack.structures.rle import decode
 from vatrack.video import VideoError
 from vatrack.video.source import read_image

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_run import CONFIG, data_options, test_tool
 
-from vatrack.structures import load_annotations, rle
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.files import load_annotations, write_results
+from vatrack.structures import TrackRecord, rle
 
 
 def shifted(mask, rng):

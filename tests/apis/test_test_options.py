@@ -6,8 +6,8 @@ import json
 import pytest
 from tiny_run import CONFIG
 
-from vatrack.structures import load_annotations
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.files import load_annotations, write_results
+from vatrack.structures import TrackRecord
 
 
 @pytest.fixture

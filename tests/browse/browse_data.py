@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vatrack.structures import AnnotationFile, load_annotations
+from vatrack.files import load_annotations, write_results
+from vatrack.structures import AnnotationFile, TrackRecord
 from vatrack.structures import rle as rle_codec
-from vatrack.structures.results import TrackRecord, write_results
 
 H, W, FRAMES = 40, 64, 5
 FISH, CRAB = 3, 5

@@ -9,9 +9,8 @@ import pytest
 from vatrack.browse.judgement import ERRORS, judge, thresholds
 from vatrack.evaluation.similarity import compare_video
 from vatrack.evaluation.truth import truth_tracks
-from vatrack.structures import Frame, Instance, Video
+from vatrack.structures import Frame, Instance, TrackRecord, Video
 from vatrack.structures import rle as rle_codec
-from vatrack.structures.results import TrackRecord
 
 FRAMES = 10
 FISH, CRAB = 1, 2

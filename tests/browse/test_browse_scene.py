@@ -7,8 +7,8 @@ from browse_data import CRAB, FISH, FRAMES, SCRIPT, H, W, make_results, mask
 
 from vatrack.browse import Documents, Source
 from vatrack.browse.documents import CHUNK
-from vatrack.structures import load_annotations
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.files import load_annotations, write_results
+from vatrack.structures import TrackRecord
 from vatrack.visualization import track_color
 
 

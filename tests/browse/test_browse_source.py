@@ -6,10 +6,10 @@ import shutil
 import pytest
 from browse_data import FRAMES, make_results
 
-from vatrack.browse import Source, result_index
+from vatrack.browse import Source
 from vatrack.browse.source import thinned
-from vatrack.structures import AnnotationError, load_annotations
-from vatrack.structures.results import ResultError, TrackRecord, read_results
+from vatrack.files import AnnotationError, ResultError, load_annotations, read_results, result_index
+from vatrack.structures import TrackRecord
 
 
 def test_videos_are_those_of_the_annotation_file(source, made, tiny_data):

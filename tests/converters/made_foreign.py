@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vatrack.structures import load_annotations
+from vatrack.files import load_annotations
 
 CATEGORIES = {40: 'fish', 3: 'crab'}
 #: (H, W), frames by video id.

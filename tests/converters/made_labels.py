@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vatrack.structures import check_annotations, load_annotations
+from vatrack.files import check_annotations, load_annotations
 from vatrack.structures.rle import decode
 
 CLASSES = ('car', 'person')

@@ -26,9 +26,9 @@ from vatrack.converters import ConversionError
 from vatrack.converters.coco.convert import convert_coco
 from vatrack.converters.coco.source import ByPattern, Grouping, one_by_one
 from vatrack.converters.parts.json_video import JsonOptions
-from vatrack.converters.results.coco import export_coco
-from vatrack.structures import check_annotations, load_annotations
-from vatrack.structures.results import TrackRecord
+from vatrack.files import check_annotations, load_annotations
+from vatrack.files.foreign.coco import export_coco
+from vatrack.structures import TrackRecord
 
 BOTH = {'segmentation': 'amodal', 'inmodal_seg': 'visible'}
 

@@ -7,7 +7,7 @@ import pytest
 from made_foreign import coco_video, written, ytvis
 
 from vatrack.converters.commands import COMMANDS
-from vatrack.structures import AnnotationError, AnnotationIndex, load_annotations
+from vatrack.files import AnnotationError, AnnotationIndex, load_annotations
 
 
 def _single_images() -> dict:

@@ -23,10 +23,10 @@ from pycocotools import mask as coco_mask
 
 from vatrack.converters import ConversionError
 from vatrack.converters.parts.json_video import JsonOptions
-from vatrack.converters.results.ytvis import export_ytvis
 from vatrack.converters.ytvis import convert_ytvis
-from vatrack.structures import AnnotationError, check_annotations, load_annotations
-from vatrack.structures.results import TrackRecord
+from vatrack.files import AnnotationError, check_annotations, load_annotations
+from vatrack.files.foreign.ytvis import export_ytvis
+from vatrack.structures import TrackRecord
 
 
 def convert(tmp_path: Path, content: dict, amodal: dict | None = None, **options) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from made_labels import MadeVideo, assert_same, assert_sound, made_videos, write_frames
 from PIL import Image
 
-from vatrack.structures import load_annotations
+from vatrack.files import load_annotations
 from vatrack.structures.rle import decode
 from vatrack.video import VideoWriter
 

@@ -10,7 +10,7 @@ import pytest
 
 from vatrack.converters import ConversionError
 from vatrack.converters.fishbowl import CLASSES, FishbowlOptions, convert_fishbowl
-from vatrack.structures import check_annotations, load_annotations
+from vatrack.files import check_annotations, load_annotations
 from vatrack.structures import rle as rle_ops
 from vatrack.video import read_video
 

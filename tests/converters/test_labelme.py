@@ -18,8 +18,8 @@ from made_labels import (
 )
 from PIL import Image
 
-from vatrack.converters.labelme.shapes import shape_mask
-from vatrack.structures import load_annotations
+from vatrack.converters.labelling.labelme.shapes import shape_mask
+from vatrack.files import load_annotations
 from vatrack.structures.rle import decode
 
 BOTH = ('amodal', 'visible')

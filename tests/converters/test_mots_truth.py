@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from made_labels import MadeVideo, assert_same, assert_sound, box_mask, made_videos, write_frames
 
-from vatrack.converters.results.formats import FORMATS
-from vatrack.structures import load_annotations
-from vatrack.structures.results import TrackRecord
+from vatrack.files import load_annotations
+from vatrack.files.foreign.formats import FORMATS
+from vatrack.structures import TrackRecord
 from vatrack.structures.rle import decode, encode
 
 NUMBERS = {1: 1001, 2: 2001, 3: 1001, 7: 2007}

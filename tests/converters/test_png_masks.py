@@ -9,8 +9,8 @@ import pytest
 from made_labels import CLASSES, assert_same, assert_sound, made_videos, write_frames
 from PIL import Image
 
-from vatrack.converters.parts.label_images import palette
-from vatrack.structures import load_annotations
+from vatrack.converters.labelling.label_images import palette
+from vatrack.files import load_annotations
 
 BOTH = ('amodal', 'visible')
 

@@ -18,7 +18,8 @@ from vatrack.converters.sailvos.convert import (
     find_splits,
 )
 from vatrack.converters.sailvos.detection import DetectionOptions
-from vatrack.structures import Instance, check_annotations, load_annotations, resolve_image
+from vatrack.files import check_annotations, load_annotations, resolve_image
+from vatrack.structures import Instance
 
 VIDEOS = {'train': {'ah_1_ext': [5, 9, 7], 'bs_2a_ext': [8]}, 'valid': {'one': [6, 7], 'x': [1]}}
 SHOTS = {'train': {'ah_1_ext__5': 5, 'ah_1_ext__14': 9, 'ah_1_ext__20': 7, 'bs_2a_ext__7': 8},

@@ -18,7 +18,7 @@ from vatrack.converters.sailvos.detection import (
     find_cuts,
 )
 from vatrack.converters.sailvos.source import SourceFrame, SourceVideo, read_source
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 VIDEOS = {'train': {'ah_1_ext': [5, 9, 7], 'bs_2a_ext': [8], 'one': [1], 'two': [1, 1]}}
 

@@ -11,7 +11,7 @@ from vatrack.converters import ConversionError
 from vatrack.converters.sailvos.frames import FrameNames, find_frames, place_frames
 from vatrack.converters.sailvos.shots import Shot, shots_between
 from vatrack.converters.sailvos.source import read_source
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 VIDEOS = {'train': {'ah_1_ext': [3, 2], 'bs_2a_ext': [2]}}
 

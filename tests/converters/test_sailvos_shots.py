@@ -15,7 +15,7 @@ from vatrack.converters.sailvos.shots import (
     shots_listed,
 )
 from vatrack.converters.sailvos.source import SourceFrame, SourceVideo, read_source
-from vatrack.structures import load_annotations
+from vatrack.files import load_annotations
 
 RELEASED = (Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'sailvos_sample' /
             'sailvos_cut_structure.json')

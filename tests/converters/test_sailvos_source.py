@@ -9,7 +9,7 @@ from scripts import REPO
 
 from vatrack.converters import ConversionError
 from vatrack.converters.sailvos.source import CLASSES, SourceFrame, read_source, stream_annotations
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 VIDEOS = {'ah_1_ext': [4], 'bs_2a_ext': [2]}
 LISTS = ('categories', 'models', 'videos', 'images', 'annotations')

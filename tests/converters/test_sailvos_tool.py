@@ -6,7 +6,7 @@ import pytest
 from made_sailvos import Made, make_sailvos, make_structure
 
 from vatrack.converters.sailvos.convert import SailvosOptions, convert_sailvos_cut
-from vatrack.structures import check_annotations, load_annotations
+from vatrack.files import check_annotations, load_annotations
 
 VIDEOS = {'train': {'ah_1_ext': [5, 9, 7], 'bs_2a_ext': [8]}, 'valid': {'one': [6, 7], 'x': [1]}}
 

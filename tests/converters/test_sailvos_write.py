@@ -9,7 +9,7 @@ from made_sailvos import make_json
 from vatrack.converters import ConversionError
 from vatrack.converters.sailvos.convert import SailvosOptions, convert_sailvos
 from vatrack.converters.sailvos.write import Converted
-from vatrack.structures import check_annotations
+from vatrack.files import check_annotations
 
 SUFFIX = {'amodal': '', 'visible': '(bbox=visb_bbox)', 'both': '(bbox=both_bbox)'}
 NUM_FRAMES = 7

@@ -11,7 +11,7 @@ import pytest
 from tiny_videos import dataset, thing, write
 
 from vatrack.datasets import KeyReferenceSampler
-from vatrack.structures import AnnotationError, load_annotations
+from vatrack.files import AnnotationError, load_annotations
 
 
 def key_frames(root, **options):

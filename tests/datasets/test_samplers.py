@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vatrack.datasets import KeyReferenceSampler, VideoBatchSampler, VideoSampler, samplers
+from vatrack.datasets import KeyReferenceSampler, VideoBatchSampler, VideoSampler, video_samplers
 
 
 def videos_of(monkeypatch, lengths, rank, world_size):
-    monkeypatch.setattr(samplers, 'get_dist_info', lambda: (rank, world_size))
+    monkeypatch.setattr(video_samplers, 'get_dist_info', lambda: (rank, world_size))
     return VideoSampler(SimpleNamespace(video_starts=np.cumsum([0, *lengths])))
 
 

@@ -11,7 +11,8 @@ import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from tiny_videos import HEIGHT, WIDTH, dataset, picture, pipeline, thing, write
 
-from vatrack.structures import AnnotationError, bboxes_field
+from vatrack.files import AnnotationError
+from vatrack.structures import bboxes_field
 from vatrack.structures.masks import MasksByKind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +40,8 @@ def test_fields_and_metainfo_of_a_training_clip(videos):
     assert key.gt_instances.bboxes.dtype == torch.float32
     assert key.gt_instances.bboxes.tolist() == [[4, 6, 20, 14], [40, 20, 56, 28]]
     assert key.gt_instances.labels.tolist() == [0, 1]
-    assert key.gt_instances.instances_ids.tolist() == [0, 7]
-    assert key.gt_instances.labels.dtype == key.gt_instances.instances_ids.dtype == torch.int64
+    assert key.gt_instances.instances_id.tolist() == [0, 7]
+    assert key.gt_instances.labels.dtype == key.gt_instances.instances_id.dtype == torch.int64
     assert ref.gt_instances.bboxes.tolist() == [[10, 9, 26, 17]]
     assert (key.frame_id, ref.frame_id, key.video_length) == (0, 1, 2)
     assert (key.video_name, key.video_id, key.img_id) == ('v', 1, 1)
@@ -113,7 +114,7 @@ def test_geometry_of_mmdet(geometry, exact, videos):
         assert_masks_lie_on_the_image(sample, exact)
         for frame in frames_of(sample):
             gt = frame.gt_instances
-            assert len(gt.bboxes) == len(gt.labels) == len(gt.instances_ids) == len(gt.masks)
+            assert len(gt.bboxes) == len(gt.labels) == len(gt.instances_id) == len(gt.masks)
 
 
 @pytest.mark.parametrize('kinds', [('amodal', 'visible'), ('visible', 'amodal'), ('visible',)])
@@ -157,7 +158,7 @@ def test_cropping_leaves_out_objects_with_all_their_boxes(videos):
     counts = set()
     for _ in range(20):
         gt = frames_of(frames[0])[0].gt_instances
-        assert len(gt.bboxes) == len(gt.visible_bboxes) == len(gt.instances_ids) == len(gt.masks)
+        assert len(gt.bboxes) == len(gt.visible_bboxes) == len(gt.instances_id) == len(gt.masks)
         counts.add(len(gt))
     assert counts >= {0, 1}
 

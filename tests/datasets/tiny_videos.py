@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vatrack.converters import AnnotationWriter
 from vatrack.datasets import AmodalVideoDataset, KeyReferenceSampler
+from vatrack.files import AnnotationWriter
 from vatrack.structures import Instance, rle
 
 HEIGHT, WIDTH = 40, 64

@@ -52,7 +52,7 @@ def test_every_page_is_in_the_navigation(built):
 
 
 def test_api_pages_hold_what_the_packages_export(built):
-    for name in ('structures/#vatrack.structures.annotation_file.load_annotations',
+    for name in ('structures/#vatrack.files.annotation_file.load_annotations',
                  'evaluation/#vatrack.evaluation.protocols.Protocol',
                  'models/#vatrack.models.tracked_rcnn.TrackedRCNN'):
         page, _, anchor = name.partition('#')

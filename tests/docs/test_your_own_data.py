@@ -8,8 +8,7 @@ from page_commands import read_blocks, run_page
 from scripts import REPO
 
 from vatrack.apis import load_config
-from vatrack.structures import load_annotations
-from vatrack.structures.results import read_results
+from vatrack.files import load_annotations, read_results
 from vatrack.video import video_info
 
 PAGE = REPO / 'docs' / 'your-own-data.md'

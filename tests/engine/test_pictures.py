@@ -15,7 +15,7 @@ from tiny_run import tiny_config
 from vatrack.apis.config import build_runner
 from vatrack.engine import PicturesHook
 from vatrack.engine.pictures import frame_truth, spread_frames
-from vatrack.structures import AnnotationIndex, load_annotations
+from vatrack.files import AnnotationIndex, load_annotations
 from vatrack.structures.rle import encode
 
 
@@ -94,7 +94,7 @@ def test_truth_is_that_of_the_annotation_file(loader, tiny_data):
         expected = cv2.imread(str(tiny_data / 'val' / frame.file_name))[..., ::-1]
         assert (image == expected).all()
         truth = sample.gt_instances
-        assert truth.instances_ids.tolist() == [each.instance_id for each in frame.instances]
+        assert truth.instances_id.tolist() == [each.instance_id for each in frame.instances]
         assert ([loader.dataset.metainfo['classes'][label] for label in truth.labels]
                 == [annotations.categories[each.category_id] for each in frame.instances])
         for kind in ('amodal', 'visible'):

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vatrack.structures import AnnotationFile, Frame, Instance, Video
+from vatrack.structures import AnnotationFile, Frame, Instance, TrackRecord, Video
 from vatrack.structures import rle as rle_codec
-from vatrack.structures.results import TrackRecord
 
 CATEGORIES = {1: 'fish', 4: 'crab', 9: 'ship', 12: 'never there'}
 

@@ -5,7 +5,8 @@ import pytest
 from ap_scenes import Object, Scene, rectangle
 
 from vatrack.evaluation.dataset_card import dataset_card, format_card
-from vatrack.structures import load_annotations, rle
+from vatrack.files import load_annotations
+from vatrack.structures import rle
 
 SIZE = (128, 160)
 

@@ -9,8 +9,8 @@ from ap_scenes import Object, Scene, random_scene, rectangle
 
 from vatrack.evaluation.evaluate import METRICS, evaluate
 from vatrack.evaluation.protocols import PROTOCOLS
-from vatrack.structures import load_annotations
-from vatrack.structures.results import ResultError, TrackRecord
+from vatrack.files import ResultError, load_annotations
+from vatrack.structures import TrackRecord
 
 SIZE = (128, 160)
 KEYS = {'AP': ['', '50', '75', '50_P', '50_H', '50_L', '50_M', '50_S'],

@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 from ap_scenes import Object, Scene, rectangle
 
-from vatrack.evaluation.average_precision import (
-    PrecisionRecall,
-    Units,
-    match,
-    precision_curve,
-)
+from vatrack.evaluation.average_precision import PrecisionRecall, Units, match, precision_curve
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import PROTOCOLS
 

@@ -12,8 +12,7 @@ from mmengine.structures import InstanceData
 from vatrack.evaluation import metric as metric_module
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric import VideoInstanceMetric
-from vatrack.structures import load_annotations
-from vatrack.structures.results import ResultError, read_results
+from vatrack.files import ResultError, load_annotations, read_results
 from vatrack.structures.rle import encode
 
 SIZE = (40, 60)

@@ -10,8 +10,7 @@ from reference_miou import plain_miou
 
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import PROTOCOLS
-from vatrack.structures import AnnotationError
-from vatrack.structures.results import ResultError
+from vatrack.files import AnnotationError, ResultError
 
 FULL = PROTOCOLS['sailvos-full']
 EPSILON = 1e-6

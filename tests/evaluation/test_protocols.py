@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol, track_category
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import TrackRecord
 
 
 def test_unknown_name_lists_the_known():

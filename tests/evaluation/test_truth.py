@@ -8,7 +8,7 @@ from ap_scenes import Object, Scene, rectangle
 
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.truth import has_truth, truth_kinds, truth_tracks
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 SIZE = (8, 8)
 

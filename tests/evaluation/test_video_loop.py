@@ -14,7 +14,7 @@ from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric_names import METRICS, metric_makers
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.evaluation.video_loop import Plan, score_video, score_videos
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 PROTOCOL = PROTOCOLS['sailvos-full']
 

@@ -90,7 +90,7 @@ def test_difficult_clips(clip, alone, system):
     if alone and clip[0] is EMPTY:
         assert losses['loss_visible_mask'] == losses['loss_amodal_mask'] == 0
     if alone and name != 'mt' and not (
-            set(clip[0].instances_ids.tolist()) & set(clip[1].instances_ids.tolist())):
+            set(clip[0].instances_id.tolist()) & set(clip[1].instances_id.tolist())):
         assert losses['loss_track'] == losses['loss_track_aux'] == 0
 
 
@@ -132,7 +132,7 @@ def test_inputs_stay_as_they_are(system, batch, monkeypatch):
     for clip, old in zip(data['data_samples'], before, strict=True):
         for frame, was in zip(clip.video_data_samples, old.video_data_samples, strict=True):
             assert set(frame.gt_instances.keys()) == set(was.gt_instances.keys())
-            for field in ('bboxes', 'visible_bboxes', 'labels', 'instances_ids'):
+            for field in ('bboxes', 'visible_bboxes', 'labels', 'instances_id'):
                 assert torch.equal(frame.gt_instances[field], was.gt_instances[field])
     assert len(proposals) == (2 if name == 'mt' else 4)
     assert all('bboxes' in p and 'priors' not in p and len(p) > 0 for p in proposals)
@@ -176,8 +176,8 @@ def test_pairs_of_regions(model, monkeypatch):
     key_overlap, key_of = bbox_overlaps(seen['key'][0], key_gt.bboxes).max(1)
     ref_overlap, ref_of = bbox_overlaps(seen['ref'][0], ref_gt.bboxes).max(1)
     assert (key_overlap >= .7).all() and len(key_of.unique()) == 3
-    ref_ids = torch.where(ref_overlap >= .7, ref_gt.instances_ids[ref_of], -1)
-    assert torch.equal(seen['same'][0], key_gt.instances_ids[key_of][:, None] == ref_ids[None])
+    ref_ids = torch.where(ref_overlap >= .7, ref_gt.instances_id[ref_of], -1)
+    assert torch.equal(seen['same'][0], key_gt.instances_id[key_of][:, None] == ref_ids[None])
     assert seen['same'][0].any() and (ref_ids == -1).any()
 
 

@@ -175,7 +175,7 @@ def objects(boxes: Sequence[Sequence[float]], ids: Sequence[int] | None = None,
     gt = InstanceData(
         bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(count, 4),
         labels=torch.arange(count) % CLASSES if labels is None else torch.tensor(labels),
-        instances_ids=torch.tensor(range(count) if ids is None else ids, dtype=torch.int64))
+        instances_id=torch.tensor(range(count) if ids is None else ids, dtype=torch.int64))
     gt.labels = gt.labels.long()
     if two_boxes:
         gt.visible_bboxes = gt.bboxes.clone()

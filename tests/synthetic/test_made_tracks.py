@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vatrack.files.annotation_entry import check_runs
+from vatrack.files.result_file import check_tracks
 from vatrack.structures import MASK_KINDS
-from vatrack.structures.annotation_entry import check_runs
-from vatrack.structures.results import check_tracks
 from vatrack.structures.rle import areas, decode, encode
 from vatrack.synthetic.made_tracks import SetSize, empty_videos, filled_videos, made_set
 

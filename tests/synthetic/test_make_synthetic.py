@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from scripts import REPO, load_tool
 
-from vatrack.structures import load_annotations
+from vatrack.files import load_annotations
 
 TOOL = REPO / 'tools' / 'make_synthetic.py'
 SMALL = ['--width', '64', '--height', '48', '--objects', '2', '3']

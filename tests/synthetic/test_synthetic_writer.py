@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vatrack.structures import load_annotations
+from vatrack.files import load_annotations
 from vatrack.structures.rle import decode
 from vatrack.synthetic import OutputExistsError, SceneConfig, generate
 from vatrack.synthetic.writer import STAMP, draw_video

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vatrack.structures import AnnotationFile, load_annotations, rle
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.files import load_annotations, write_results
+from vatrack.structures import AnnotationFile, TrackRecord, rle
 from vatrack.video import read_video
 from vatrack.visualization import render_results, track_color
 from vatrack.visualization.overlay import build_scene, colors_by_id, masks_at

@@ -26,7 +26,7 @@ def masks(*boxes: tuple[int, int, int, int]) -> list[dict]:
 def truth() -> InstanceData:
     """A hidden object at the left, one in full view at the right."""
     return InstanceData(
-        labels=torch.tensor([0, 1]), instances_ids=torch.tensor([70, 20]),
+        labels=torch.tensor([0, 1]), instances_id=torch.tensor([70, 20]),
         masks=MasksByKind.from_rles({'amodal': masks((5, 20, 35, 50), (55, 20, 85, 50)),
                                      'visible': masks((5, 20, 20, 50), (55, 20, 85, 50))}, (H, W)))
 

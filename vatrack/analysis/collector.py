@@ -14,7 +14,7 @@ from vatrack.evaluation.truth import check_kind
 
 from .causes import CAUSES
 from .identity_repairs import repair_fragmentation, repair_switch
-from .losses import (
+from .lost_ap import (
     LENGTHS,
     OCCLUSION_BINS,
     StratifiedAP,
@@ -38,7 +38,7 @@ class Settings:
 
     Attributes:
         with_parts: Truth has visible masks, so amodal masks fall into parts.
-        lengths: See :func:`vatrack.analysis.losses.length_strata`.
+        lengths: See :func:`vatrack.analysis.lost_ap.length_strata`.
         worst: So many of the worst cases are kept per cause.
         path: Name of the annotation file, for messages.
     """

@@ -12,8 +12,9 @@ from vatrack.evaluation.evaluate import kind_pairs
 from vatrack.evaluation.protocols import Protocol, get_protocol
 from vatrack.evaluation.truth import truth_kinds
 from vatrack.evaluation.video_loop import Plan, score_videos
-from vatrack.structures import AnnotationFile
-from vatrack.structures.results import TrackRecord, check_tracks, replace_when_done
+from vatrack.files.result_file import check_tracks
+from vatrack.files.whole_file import replace_when_done
+from vatrack.structures import AnnotationFile, TrackRecord
 
 from .causes import CAUSES
 from .collector import ErrorCollector, KindErrors, Settings

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vatrack.structures.results import replace_when_done
+from vatrack.files.whole_file import replace_when_done
 
 from .log_curves import Comparison, drawn_curves
 from .log_page import check_number

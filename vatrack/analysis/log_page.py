@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from vatrack.structures.results import replace_when_done
+from vatrack.files.whole_file import replace_when_done
 
 from .html_page import html_page, scrolling
 from .log_curves import Comparison, DrawnCurve, Summary, drawn_curves, number, summary, summary_rows

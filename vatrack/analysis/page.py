@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from vatrack.structures.results import replace_when_done
+from vatrack.files.whole_file import replace_when_done
 
 from .causes import CAUSES, MASK_PARTS
 from .collector import CauseLoss, KindErrors

@@ -10,8 +10,7 @@ import numpy as np
 
 from vatrack.evaluation.protocols import Protocol, get_protocol
 from vatrack.evaluation.truth import TruthTrack, truth_tracks
-from vatrack.structures import AnnotationFile, Video
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import AnnotationFile, TrackRecord, Video
 from vatrack.structures.rle import RLE, bboxes
 from vatrack.visualization.draw import DrawnInstance, DrawStyle, draw_instances
 from vatrack.visualization.overlay import read_frame

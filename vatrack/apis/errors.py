@@ -1,7 +1,6 @@
 """Errors that are the user's to mend: tools print them without a traceback."""
 from vatrack.engine import NonFiniteError
-from vatrack.structures import AnnotationError
-from vatrack.structures.results import ResultError
+from vatrack.files import AnnotationError, ResultError
 from vatrack.video import VideoError
 
 from .config import ConfigError

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vatrack.converters.results.formats import FORMATS
-from vatrack.converters.results.ytvis import export_ytvis
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric_names import ALL_METRICS
 from vatrack.evaluation.protocols import get_protocol
 from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.evaluation.tracking import Tracking
 from vatrack.evaluation.truth import truth_kinds
-from vatrack.structures import MASK_KINDS, AnnotationFile, load_annotations
-from vatrack.structures.results import ResultError, TrackRecord, read_results
+from vatrack.files import ResultError, load_annotations, read_results
+from vatrack.files.foreign.formats import FORMATS
+from vatrack.files.foreign.ytvis import export_ytvis
+from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
 
 #: Name of our own format beside those of :data:`FORMATS`.
 OWN_FORMAT = 'vatrack'

@@ -10,8 +10,7 @@ from vatrack.engine import bare_model
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import Protocol, get_protocol
 from vatrack.evaluation.report import full_report, save_metrics
-from vatrack.structures import AnnotationError, load_annotations
-from vatrack.structures.results import read_results
+from vatrack.files import AnnotationError, load_annotations, read_results
 from vatrack.visualization import render_results
 
 from .config import build_runner, check_association, config_errors

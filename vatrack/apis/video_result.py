@@ -8,12 +8,19 @@ from pathlib import Path
 import numpy as np
 from mmengine.structures import InstanceData
 
-from vatrack.converters import AnnotationWriter
-from vatrack.converters.results.coco import export_coco
-from vatrack.converters.results.ytvis import export_ytvis
-from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Video, bboxes_field, masks_field
-from vatrack.structures.annotation_entry import Box
-from vatrack.structures.results import TrackRecord, write_results
+from vatrack.files import AnnotationWriter, write_results
+from vatrack.files.foreign.coco import export_coco
+from vatrack.files.foreign.ytvis import export_ytvis
+from vatrack.structures import (
+    MASK_KINDS,
+    AnnotationFile,
+    Box,
+    Frame,
+    TrackRecord,
+    Video,
+    bboxes_field,
+    masks_field,
+)
 from vatrack.structures.rle import RLE
 from vatrack.visualization import DrawnInstance, DrawStyle, draw_instances
 

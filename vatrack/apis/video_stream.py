@@ -7,7 +7,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Any, TypeVar
 
-from vatrack.structures.track_collector import TrackCollector
+from vatrack.structures import TrackCollector
 from vatrack.video import FrameSource, VideoFrame, read_ahead
 
 from .frame_model import FrameModel

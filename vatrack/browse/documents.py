@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from vatrack.evaluation.protocols import get_protocol
-from vatrack.structures import AnnotationError
+from vatrack.files import AnnotationError
 
 from .judgement import ERRORS, thresholds
 from .scene import Scene

@@ -9,8 +9,7 @@ import numpy as np
 
 from vatrack.evaluation.similarity import ComparedVideo, compare_video
 from vatrack.evaluation.truth import truth_tracks
-from vatrack.structures import MASK_KINDS, Video, rle
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import MASK_KINDS, TrackRecord, Video, rle
 from vatrack.structures.rle import RLE
 from vatrack.visualization.overlay import masks_at
 from vatrack.visualization.palette import track_color

@@ -6,20 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vatrack.structures import (
-    MASK_KINDS,
-    AnnotationError,
-    AnnotationFile,
-    AnnotationIndex,
-    Frame,
-    Instance,
-    Video,
-    resolve_image,
-)
-from vatrack.structures.results import TrackRecord
+from vatrack.files import AnnotationError, AnnotationIndex, ResultIndex, resolve_image
+from vatrack.structures import TrackRecord, Video
 from vatrack.visualization.overlay import choose_videos
-
-from .result_index import ResultIndex
 
 
 class Source:
@@ -62,7 +51,7 @@ class Source:
         self.image_root = None if image_root is None else Path(image_root)
         self.index = AnnotationIndex.open(ann_file)
         self.every = every
-        outline = without_objects(self.index)
+        outline = self.index.outline()
         chosen = {video.id for video in choose_videos(outline, videos, max_videos)}
         self.positions = np.flatnonzero(np.isin(self.index.video_ids, list(chosen)))
         self.results = None if results is None else ResultIndex.open(results, outline)
@@ -74,7 +63,7 @@ class Source:
 
     def video(self, number: int) -> Video:
         """The video with its frames and true objects; ``number`` counts those that are browsed."""
-        video = video_of(self.index, int(self.positions[number]))
+        video = self.index.video(int(self.positions[number]))
         video.frames = video.frames[::self.every]
         return video
 
@@ -110,52 +99,6 @@ class Source:
             raise AnnotationError(f'{file_name}: lies outside of the image folder '
                                   f'{self.image_root}; name the frames relative to it')
         return resolve_image(self.image_root, file_name, self.index.video_names[video])
-
-
-def without_objects(index: AnnotationIndex) -> AnnotationFile:
-    """The videos and frames of an annotation file alone."""
-    videos = [_video(index, position) for position in range(len(index.video_ids))]
-    return AnnotationFile(index.path, index.categories, videos)
-
-
-def video_of(index: AnnotationIndex, position: int) -> Video:
-    """A video with all its objects, as ``load_annotations`` makes it."""
-    video = _video(index, position)
-    category_ids = list(index.categories)
-    size = (video.height, video.width)
-    first = int(index.video_starts[position])
-    for offset, frame in enumerate(video.frames):
-        objects = slice(*index.frame_starts[first + offset:first + offset + 2].tolist())
-        parts = (index.ids[objects], index.instance_ids[objects],
-                 index.category_positions[objects], index.occlusions[objects],
-                 index.iscrowd[objects])
-        frame.instances = [
-            Instance(id_, instance_id, category_ids[category], {}, {},
-                     None if np.isnan(occlusion) else occlusion, crowd)
-            for id_, instance_id, category, occlusion, crowd
-            in zip(*(part.tolist() for part in parts), strict=True)]
-        _add_shapes(index, frame.instances, objects, size)
-    return video
-
-
-def _add_shapes(index: AnnotationIndex, instances: list[Instance], objects: slice,
-                size: tuple[int, int]) -> None:
-    for kind in MASK_KINDS:
-        masks = index.masks(kind, objects, size)
-        boxes = index.bboxes[kind][objects].tolist()
-        for instance, mask, box in zip(instances, masks, boxes, strict=True):
-            if mask['counts']:
-                instance.masks[kind] = mask
-            if not np.isnan(box[0]):
-                instance.bboxes[kind] = tuple(box)
-
-
-def _video(index: AnnotationIndex, position: int) -> Video:
-    height, width = index.video_sizes[position].tolist()
-    frames = range(*index.video_starts[position:position + 2].tolist())
-    return Video(int(index.video_ids[position]), index.video_names[position], width, height,
-                 [Frame(int(index.image_ids[frame]), int(index.frame_ids[frame]),
-                        index.file_names[frame]) for frame in frames])
 
 
 def thinned(track: TrackRecord, every: int) -> TrackRecord:

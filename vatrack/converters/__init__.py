@@ -1,4 +1,4 @@
 """Raw datasets -> one annotation file (``docs/annotations.md``) and its frames."""
-from .common import AnnotationWriter, ConversionError
+from .common import ConversionError
 
-__all__ = ['AnnotationWriter', 'ConversionError']
+__all__ = ['ConversionError']

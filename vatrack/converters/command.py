@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .common import AnnotationWriter
+from vatrack.files import AnnotationWriter
 
 #: Takes one line about what a conversion changes, or what the user has to know or to do.
 Note = Callable[[str], Any]

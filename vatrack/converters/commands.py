@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from .coco.convert import COCO_VIDEO, KINS
 from .command import Command
-from .cvat.convert import CVAT
-from .fishbowl_command import FISHBOWL
-from .labelme.convert import LABELME
+from .fishbowl import FISHBOWL
+from .labelling.cvat.convert import CVAT
+from .labelling.labelme.convert import LABELME
+from .labelling.png_masks import PNG_MASKS
 from .mots import MOTS_PNG, MOTS_TXT
-from .png_masks import PNG_MASKS
 from .sailvos.command import SAILVOS, SAILVOS_CUT
 from .ytvis import YTVIS
 

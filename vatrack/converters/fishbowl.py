@@ -13,6 +13,7 @@ whose full mask is empty gets no annotation in that frame.
 """
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,20 +22,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vatrack.structures import AnnotationError, Instance
+from vatrack.files import AnnotationError, AnnotationWriter
+from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.whole_file import replace_when_done
+from vatrack.structures import Instance
 from vatrack.structures import rle as rle_ops
-from vatrack.structures.annotation_entry import check_runs, read_rle
-from vatrack.structures.results import replace_when_done
 from vatrack.structures.rle import RLE
 from vatrack.video import VideoError, read_video, video_info
+from vatrack.video.image_file import IMAGE_FORMATS, write_image
 
-from .command import Converted
-from .common import AnnotationWriter, ConversionError, run_parallel, write_image
+from .command import Command, Converted, Note, add_raw_folder, positive
+from .common import ConversionError, run_parallel
 
 #: Class names; the category id is ``type_id + 1``.
 CLASSES = ('SmallFishA', 'MediumFishA', 'MediumFishB', 'BigFishA', 'BigFishB')
 
 _RECORD = 'annotations.json'
+
+_DESCRIPTION = """\
+RAW_DIR is FISHBOWL as published: <split>/<sample>/{video.mp4,objects.json,objectNNN/objects.json}.
+
+Examples:
+    python tools/convert.py fishbowl data/fishbowl_raw --out data/fishbowl --workers 8
+    python tools/convert.py fishbowl data/fishbowl_raw --out data/small --limit 20 --every 4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,3 +274,22 @@ def _is_finished(target: Path, options: FishbowlOptions) -> bool:
             f'{target}: was converted with {record["options"]}, not with {asdict(options)}; choose '
             'another output folder or delete this one')
     return all((target.parent / frame['file_name']).is_file() for frame in record['frames'])
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_raw_folder(parser)
+    parser.add_argument('--every', type=positive, default=1, metavar='N',
+                        help='keep every N-th frame (default: %(default)s)')
+    parser.add_argument('--format', choices=sorted(IMAGE_FORMATS), default='jpg',
+                        help='format of the frames (default: %(default)s, quality 95)')
+    parser.add_argument('--frames', type=positive, default=128, metavar='N',
+                        help='frames per raw video (default: %(default)s, as published)')
+
+
+def _run(args: argparse.Namespace, note: Note) -> list[Converted]:
+    options = FishbowlOptions(every=args.every, image_format=args.format, num_frames=args.frames)
+    return convert_fishbowl(args.raw_dir, args.out, options, args.limit, args.workers)
+
+
+FISHBOWL = Command('fishbowl', 'FISHBOWL: <raw>/<split>/<sample>/{video.mp4,objects.json,...}',
+                   _DESCRIPTION, _add_arguments, _run)

@@ -3,7 +3,7 @@
 PNG: ``<labels>/<sequence>/000000.png``. Text: ``<labels>/<sequence>.txt``, or
 ``<labels>/<sequence>/gt/gt.txt``. Frames: ``<images>/<sequence>/000000.png``,
 or in a folder ``img1`` of it; labels and frames have the same numbers. The
-format of the labels: :mod:`~vatrack.converters.parts.mots_format`.
+format of the labels: :mod:`~vatrack.files.foreign.mots_format`.
 """
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vatrack.structures import MASK_KINDS, AnnotationError
-from vatrack.structures.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.foreign.mots_format import CLASS, IGNORED, parse_line, read_png
+from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import RLE
 
 from .command import Command, Converted, Note
@@ -31,7 +32,6 @@ from .parts.labelled_videos import (
     output_of,
     write_dataset,
 )
-from .parts.mots_format import CLASS, IGNORED, parse_line, read_png
 from .parts.shape_rules import Shape, ShapeRules
 
 #: Classes of KITTI MOTS and MOTSChallenge.
@@ -134,7 +134,11 @@ def _png_video(folder: Path, options: MotsOptions, each: Mapper, note: Note) -> 
 def _png_shapes(label: Path | None, size: tuple[int, int], options: MotsOptions) -> list[Shape]:
     if label is None:
         return []
-    return [shape for number, mask in read_png(label, size)
+    try:
+        objects = read_png(label, size)
+    except ValueError as error:
+        raise ConversionError(str(error)) from None
+    return [shape for number, mask in objects
             for shape in _shapes(number, mask, options, str(label))]
 
 
@@ -165,7 +169,7 @@ def _txt_shapes(path: Path, size: tuple[int, int], numbers: dict[int, Path],
                 entry = parse_line(line)
                 mask = read_rle(entry.mask, 'rle', list(size))
                 check_runs(mask)
-            except (ConversionError, AnnotationError) as error:
+            except ValueError as error:
                 raise ConversionError(f'{where}: {error}') from None
             if entry.frame not in numbers:
                 raise ConversionError(f'{where}: there is no frame {entry.frame}, only '

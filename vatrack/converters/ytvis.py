@@ -19,8 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from vatrack.structures import MASK_KINDS, AnnotationError, Instance
-from vatrack.structures.annotation_entry import Entry, flag, integer, text
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import Entry, flag, integer, text
+from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
 from .common import ConversionError

@@ -1,7 +1,8 @@
 """Annotation file -> clips."""
 from .amodal_video import AmodalVideoDataset
-from .samplers import KeyReferenceSampler, VideoBatchSampler, VideoSampler
+from .clip_samplers import KeyReferenceSampler
 from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip
+from .video_samplers import VideoBatchSampler, VideoSampler
 
 __all__ = [
     'AmodalVideoDataset', 'KeyReferenceSampler', 'LoadAmodalAnnotations', 'LoadFrame', 'PackClip',

@@ -10,8 +10,9 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.dataset.base_dataset import force_full_init
 
+from vatrack.files import AnnotationError, AnnotationIndex
 from vatrack.registry import DATASETS, TASK_UTILS
-from vatrack.structures import MASK_KINDS, AnnotationError, AnnotationIndex
+from vatrack.structures import MASK_KINDS
 
 _NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart; leave videos out '
                'of the annotation file instead')
@@ -34,7 +35,7 @@ class AmodalVideoDataset(BaseDataset):
     with at least one such object are key frames; all others remain candidates
     for reference frames.
 
-    The file is read through its :class:`~vatrack.structures.AnnotationIndex`:
+    The file is read through its :class:`~vatrack.files.AnnotationIndex`:
     once, and then mapped into memory, shared by all processes. Records of
     frames are made when they are asked for (``serialize_data`` has no effect).
 

@@ -14,8 +14,9 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch.utils.data import DataLoader
 
+from vatrack.files import AnnotationIndex, resolve_image
 from vatrack.registry import HOOKS
-from vatrack.structures import MASK_KINDS, AnnotationIndex, resolve_image
+from vatrack.structures import MASK_KINDS
 from vatrack.structures.masks import MasksByKind
 
 
@@ -110,7 +111,7 @@ def frame_truth(index: AnnotationIndex, frame: int, classes: Sequence[str]) -> I
     masks = {kind: index.masks(kind, objects, size) for kind in MASK_KINDS
              if index.has_mask(kind, objects).all()}
     truth = InstanceData(labels=torch.from_numpy(labels[labels >= 0]),
-                         instances_ids=torch.from_numpy(index.instance_ids[objects]))
+                         instances_id=torch.from_numpy(index.instance_ids[objects]))
     if masks:
         truth.masks = MasksByKind.from_rles(masks, size)
     return truth

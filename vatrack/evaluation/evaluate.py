@@ -4,8 +4,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from vatrack.structures import MASK_KINDS, AnnotationFile
-from vatrack.structures.results import ResultError, TrackRecord, check_tracks
+from vatrack.files import ResultError
+from vatrack.files.result_file import check_tracks
+from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
 
 from .metric_names import METRICS, admitted_metrics, check_metrics, metric_makers
 from .protocols import Protocol, get_protocol

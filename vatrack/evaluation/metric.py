@@ -13,10 +13,17 @@ from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, is
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from vatrack.files import ResultError, load_annotations, write_results
+from vatrack.files.track_entry import track_from_json, track_to_json
 from vatrack.registry import METRICS
-from vatrack.structures import MASK_KINDS, AnnotationFile, Video, load_annotations, masks_field
-from vatrack.structures.results import ResultError, TrackRecord, write_results
-from vatrack.structures.track_collector import TrackCollector
+from vatrack.structures import (
+    MASK_KINDS,
+    AnnotationFile,
+    TrackCollector,
+    TrackRecord,
+    Video,
+    masks_field,
+)
 
 from .evaluate import check_metrics, evaluate
 from .protocols import get_protocol
@@ -110,7 +117,7 @@ class VideoInstanceMetric(BaseMetric):
         self._open.add(instances)
         if self._open.length == frame.video_length:
             with self._part().open('a') as file:
-                file.writelines(json.dumps(record.to_json(frame.video_length)) + '\n'
+                file.writelines(json.dumps(track_to_json(record, frame.video_length)) + '\n'
                                 for record in self._open.tracks())
             self._done.append(frame.video_id)
             self._open = None
@@ -221,7 +228,7 @@ class _OpenVideo(TrackCollector):
 
 def _merge(parts: Sequence[Path]) -> Iterator[TrackRecord]:
     """All tracks in order of video and track, with ids that are unique over all videos."""
-    tracks = [TrackRecord.from_json(json.loads(line)) for part in parts for line in part.open()]
+    tracks = [track_from_json(json.loads(line)) for part in parts for line in part.open()]
     tracks.sort(key=lambda track: (track.video_id, track.track_id))
     for new_id, track in enumerate(tracks, start=1):
         track.track_id = new_id

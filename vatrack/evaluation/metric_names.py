@@ -8,8 +8,8 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from vatrack.structures import MASK_KINDS
-from vatrack.structures.results import ResultError, TrackRecord
+from vatrack.files import ResultError
+from vatrack.structures import MASK_KINDS, TrackRecord
 
 from .ap_metrics import ImageAP, VideoAP
 from .miou import MeanIoU

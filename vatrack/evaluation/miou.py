@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import TrackRecord
 from vatrack.structures.rle import RLE
 
 from .protocols import OverlapRules, Protocol

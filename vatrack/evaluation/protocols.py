@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import TrackRecord
 
 Range = tuple[float, float]
 ClassRule = Literal['majority', 'first', 'score_sum']

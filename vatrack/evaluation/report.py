@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import MASK_KINDS, AnnotationFile
-from vatrack.structures.results import replace_when_done
 
 from .protocols import COCO_AREAS, EVERY_AREA, YTVIS_AREAS, Protocol, get_protocol
 from .report_tables import category_tables, tables

@@ -16,8 +16,7 @@ from itertools import chain, compress, pairwise
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vatrack.structures import Video, rle
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import TrackRecord, Video, rle
 from vatrack.structures.rle import RLE
 
 from .truth import TruthTrack

@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from vatrack.structures import MASK_KINDS, AnnotationError, AnnotationFile, Instance, Video
+from vatrack.files import AnnotationError
+from vatrack.structures import MASK_KINDS, AnnotationFile, Instance, Video
 from vatrack.structures.rle import RLE, areas
 
 from .protocols import Protocol, get_protocol

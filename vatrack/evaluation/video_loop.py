@@ -12,8 +12,7 @@ from typing import Protocol as Interface
 
 from tqdm import tqdm
 
-from vatrack.structures import Video
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import TrackRecord, Video
 
 from .similarity import ComparedVideo, compare_video
 from .truth import check_kind, truth_tracks

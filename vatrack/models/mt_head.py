@@ -35,8 +35,8 @@ class MTTrackHead(TrackHead):
             loss_track.
         """
         sampled = [self.sample(p, s) for p, s in zip(key_proposals, key_samples, strict=True)]
-        slots = [_slots(key.gt_instances.instances_ids[s.pos_assigned_gt_inds],
-                        ref.gt_instances.instances_ids)
+        slots = [_slots(key.gt_instances.instances_id[s.pos_assigned_gt_inds],
+                        ref.gt_instances.instances_id)
                  for s, key, ref in zip(sampled, key_samples, ref_samples, strict=True)]
         key_embeds = self.embed(key_feats, [s.pos_priors for s in sampled])
         ref_embeds = self.embed(ref_feats, [ref.gt_instances.bboxes for ref in ref_samples])

@@ -51,8 +51,8 @@ class QDTrackHead(TrackHead):
 def _same_instance(key: SamplingResult, ref: SamplingResult, key_sample: DetDataSample,
                    ref_sample: DetDataSample) -> Tensor:
     """(R, S) bool: positives of the key frame against all samples of the reference frame."""
-    key_ids = key_sample.gt_instances.instances_ids[key.pos_assigned_gt_inds]
-    ref_ids = ref_sample.gt_instances.instances_ids[ref.pos_assigned_gt_inds]
+    key_ids = key_sample.gt_instances.instances_id[key.pos_assigned_gt_inds]
+    ref_ids = ref_sample.gt_instances.instances_id[ref.pos_assigned_gt_inds]
     same = torch.zeros(len(key_ids), len(ref.priors), dtype=torch.bool, device=key_ids.device)
     same[:, :len(ref_ids)] = key_ids[:, None] == ref_ids[None]
     return same

@@ -14,8 +14,7 @@ from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
 from vatrack.registry import MODELS
-from vatrack.structures import MASK_KINDS
-from vatrack.structures.fields import bboxes_field
+from vatrack.structures import MASK_KINDS, bboxes_field
 
 from .mask_ops import crop_mask_targets
 

@@ -10,8 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from vatrack.registry import MODELS
-from vatrack.structures import MASK_KINDS, masks_field
-from vatrack.structures.fields import bboxes_field
+from vatrack.structures import MASK_KINDS, bboxes_field, masks_field
 
 from .mask_ops import paste_masks
 from .roi_head import mask_boxes

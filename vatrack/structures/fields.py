@@ -20,7 +20,7 @@ bboxes         (N, 4) float32     boxes of the main kind: first of ``box_kinds``
 visible_bboxes (N, 4) float32     (or ``amodal_bboxes``) boxes of a further kind
                                   of ``box_kinds``; usually absent
 labels         (N,) int64         0-based, contiguous
-instances_ids  (N,) int64         unique in a video; 0 is a valid id
+instances_id   (N,) int64         unique in a video; 0 is a valid id
 masks          MasksByKind        (N, H, W) per kind the config asks for; absent
                                   on reference frames unless asked for
 ============== ================== ==========================================
@@ -59,6 +59,9 @@ from __future__ import annotations
 from typing import Literal
 
 MaskKind = Literal['visible', 'amodal']
+
+#: (x1, y1, x2, y2) in pixels.
+Box = tuple[float, float, float, float]
 
 #: All mask kinds, in the order in which tables and files list them.
 MASK_KINDS: tuple[MaskKind, ...] = ('amodal', 'visible')

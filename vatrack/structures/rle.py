@@ -95,3 +95,33 @@ def run_lengths(mask: RLE) -> list[int]:
     pixels = coco_mask.decode(mask).ravel(order='F')
     starts = np.flatnonzero(np.diff(pixels, prepend=np.uint8(0)))
     return np.diff(starts, prepend=0, append=len(pixels)).tolist()
+
+
+def union(masks: Sequence[RLE]) -> RLE:
+    """All pixels of at least one mask."""
+    return masks[0] if len(masks) == 1 else _text(coco_mask.merge(masks))
+
+
+def overlap_area(masks: Sequence[RLE]) -> int:
+    """How many pixels of the masks lie in an earlier mask already; 0 if they are disjoint."""
+    return int(areas(masks).sum() - areas([union(masks)])[0]) if len(masks) > 1 else 0
+
+
+def separate(masks: list[RLE]) -> list[RLE | None]:
+    """Give each pixel to the first mask that has it; None for a mask that loses all."""
+    if not overlap_area(masks):
+        return masks
+    taken, apart = np.zeros(masks[0]['size'], bool), []
+    for mask in masks:
+        own = decode([mask], tuple(mask['size']))[0].astype(bool)
+        free = own & ~taken
+        taken |= own
+        if (free == own).all():
+            apart.append(mask)
+        else:
+            apart.append(encode(free[None])[0] if free.any() else None)
+    return apart
+
+
+def _text(rle: RLE) -> RLE:
+    return {'size': [int(side) for side in rle['size']], 'counts': rle['counts'].decode('ascii')}

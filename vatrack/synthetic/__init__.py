@@ -1,10 +1,10 @@
 """Synthetic amodal videos: small underwater scenes with exact masks.
 
 A stage of its own at the very front of the data flow, beside ``converters``: it makes frames and
-an annotation file out of nothing instead of a raw dataset. It may use ``structures`` and the
-``AnnotationWriter`` of ``converters.common``; in return ``converters.render`` paints with the
-brushes of ``textures``. Nothing else imports it. ``made_tracks`` makes truth and predictions
-without frames, to time the evaluation with.
+an annotation file out of nothing instead of a raw dataset. Nothing else imports it.
+``paint_annotations`` paints frames for annotation files whose images are not public, with the
+brushes of ``textures``; ``made_tracks`` makes truth and predictions without frames, to time the
+evaluation with.
 """
 from .render import DrawnFrame, draw_frame
 from .scene import OCCLUSION_LEVELS, Identity, Scene, SceneConfig, build_scene

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vatrack.structures import AnnotationFile, Frame, Instance, Video
-from vatrack.structures.results import TrackRecord
+from vatrack.structures import AnnotationFile, Frame, Instance, TrackRecord, Video
 from vatrack.structures.rle import RLE
 
 

@@ -15,11 +15,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..converters.common import AnnotationWriter, write_image
-from ..structures import Instance
-from ..structures.annotation_entry import occlusion_rate
-from ..structures.results import replace_when_done
-from ..structures.rle import encode
+from vatrack.files import AnnotationWriter
+from vatrack.files.annotation_entry import occlusion_rate
+from vatrack.files.whole_file import replace_when_done
+from vatrack.structures import Instance
+from vatrack.structures.rle import encode
+from vatrack.video.image_file import write_image
+
 from .render import DrawnFrame, draw_frame
 from .scene import SceneConfig, build_scene, video_name
 

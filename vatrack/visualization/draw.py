@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..structures import MASK_KINDS
-from ..structures.rle import bboxes
+from vatrack.structures import MASK_KINDS
+from vatrack.structures.rle import bboxes
+
 from .areas import fill, hatch, occluded_part
 from .chips import Point, draw_chips, mask_anchor
 from .contour import box_lines, contour_lines, stroke

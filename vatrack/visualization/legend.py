@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..structures.rle import encode
+from vatrack.structures.rle import encode
+
 from .contact_sheet import contact_sheet, save_image
 from .draw import SHOWN, DrawnInstance, DrawStyle, draw_instances
 

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..evaluation.similarity import video_similarity
-from ..evaluation.truth import truth_tracks
-from ..structures import MASK_KINDS, AnnotationFile, Frame, Video
-from ..structures.annotation_file import resolve_image
-from ..structures.results import TrackRecord
-from ..structures.rle import RLE, encode
-from ..video import VideoWriter
+from vatrack.evaluation.similarity import video_similarity
+from vatrack.evaluation.truth import truth_tracks
+from vatrack.files import resolve_image
+from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, TrackRecord, Video
+from vatrack.structures.rle import RLE, encode
+from vatrack.video import VideoWriter
+
 from .contact_sheet import contact_sheet, save_image, stack_sheets
 from .draw import DrawnInstance, draw_instances, resize_image
 from .palette import Color, track_color

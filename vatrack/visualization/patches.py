@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..structures.rle import RLE, bboxes, decode_window
+from vatrack.structures.rle import RLE, bboxes, decode_window
 
 _ROOM = 2  # pixels around a mask, for lines that run on its border
 

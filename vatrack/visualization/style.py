@@ -4,7 +4,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ..structures.rle import RLE
+from vatrack.structures.rle import RLE
+
 from .palette import Color, track_color
 
 #: All that can be drawn of an instance, each by itself; ``docs/pictures.md`` shows them.

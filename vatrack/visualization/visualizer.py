@@ -10,10 +10,11 @@ from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
-from ..evaluation.similarity import video_similarity
-from ..registry import VISUALIZERS
-from ..structures import MASK_KINDS, bboxes_field, masks_field
-from ..structures.rle import RLE, encode
+from vatrack.evaluation.similarity import video_similarity
+from vatrack.registry import VISUALIZERS
+from vatrack.structures import MASK_KINDS, bboxes_field, masks_field
+from vatrack.structures.rle import RLE, encode
+
 from .contact_sheet import contact_sheet, save_image
 from .draw import DrawnInstance, DrawStyle, draw_instances
 from .overlay import pair_colors
@@ -101,7 +102,7 @@ class AmodalVisualizer(Visualizer):
 
 
 def _ids(instances: InstanceData) -> list[int]:
-    return instances['instances_id' if 'instances_id' in instances else 'instances_ids'].tolist()
+    return instances.instances_id.tolist()
 
 
 def _masks(instances: InstanceData) -> Masks:

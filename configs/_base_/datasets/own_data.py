@@ -2,7 +2,7 @@
 # them. DIR is data/own, or what the environment variable VATRACK_DATA says. The classes are those
 # of train.json; a config takes their number from _base_.metainfo.
 _base_ = './amodal_video.py'
-from vatrack.structures import class_names  # noqa: E402
+from vatrack.files import class_names  # noqa: E402
 
 data_root = '{{$VATRACK_DATA:data/own}}/'
 metainfo = dict(classes=class_names(data_root + 'train.json'))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vatrack.results import ResultRow, Summary, name_config, summarise
+from vatrack.leaderboard import ResultRow, Summary, name_config, summarise
 
 from .study import Run, next_step, read_state
 

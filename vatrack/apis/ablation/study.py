@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from vatrack.evaluation.evaluate import METRICS
-from vatrack.structures.results import replace_when_done
+from vatrack.files.whole_file import replace_when_done
 
 from ..config import check_config_file, load_config, parse_options
 from ..runs import last_checkpoint

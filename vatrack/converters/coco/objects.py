@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vatrack.structures import MASK_KINDS, AnnotationError, Instance
-from vatrack.structures.annotation_entry import Entry, flag, integer
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import Entry, flag, integer
+from vatrack.structures import MASK_KINDS, Instance
 from vatrack.structures.rle import RLE
 
 from ..parts.json_source import Spool, check_box, located

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from vatrack.structures import AnnotationError
-from vatrack.structures.annotation_entry import Entry, integer, text
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import Entry, integer, text
 from vatrack.video.source import natural_key
 
 from ..command import Note

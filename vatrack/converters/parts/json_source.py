@@ -13,9 +13,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vatrack.structures import AnnotationError
-from vatrack.structures.annotation_entry import Entry, integer, text
-from vatrack.structures.json_stream import stream_json
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import Entry, integer, text
+from vatrack.files.json_stream import stream_json
 
 from ..common import ConversionError
 

@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from vatrack.structures import MASK_KINDS, Instance, resolve_image
+from vatrack.files import AnnotationWriter, resolve_image
+from vatrack.structures import MASK_KINDS, Instance
 
 from ..command import Converted, Note, positive
-from ..common import AnnotationWriter, ConversionError
+from ..common import ConversionError
 from .frames import FRAME_MODES, add_placement, place
 from .segmentation import OUTSIDE, KindJoiner, add_outside
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from vatrack.files import AnnotationWriter
+
 from ..command import Converted, Note, positive
-from ..common import AnnotationWriter, ConversionError
+from ..common import ConversionError
 from .frames import add_placement, place
 from .image_files import has_frames, image_size
 from .shape_rules import ObjectMaker, Shape, ShapeRules

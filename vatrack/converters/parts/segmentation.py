@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vatrack.structures import MASK_KINDS, AnnotationError
-from vatrack.structures.annotation_entry import check_runs, read_rle
-from vatrack.structures.rle import RLE, areas, decode, encode
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.structures import MASK_KINDS
+from vatrack.structures.rle import RLE, areas, decode, encode, union
 
 from ..common import ConversionError
 from .json_source import is_finite
-from .shape_masks import polygon_mask, union
+from .shape_masks import polygon_mask
 
 #: What becomes of visible pixels outside the amodal mask: an error, the amodal mask takes them, or
 #: the visible one loses them.

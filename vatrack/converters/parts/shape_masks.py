@@ -1,13 +1,12 @@
 """Drawn shapes as masks, and set operations on masks, all run-length encoded."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import cos, pi, radians, sin
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vatrack.structures.rle import RLE, areas, decode, encode
+from vatrack.structures.rle import RLE, encode
 
 from ..common import ConversionError
 
@@ -66,32 +65,6 @@ def placed_mask(patch: np.ndarray, left: int, top: int, size: tuple[int, int]) -
     full = np.zeros((1, *size), bool)
     full[0, top:top + height, left:left + width] = patch
     return encode(full)[0]
-
-
-def union(masks: Sequence[RLE]) -> RLE:
-    """All pixels of at least one mask."""
-    return masks[0] if len(masks) == 1 else _text(coco_mask.merge(masks))
-
-
-def overlap_area(masks: Sequence[RLE]) -> int:
-    """How many pixels of the masks lie in an earlier mask already; 0 if they are disjoint."""
-    return int(areas(masks).sum() - areas([union(masks)])[0]) if len(masks) > 1 else 0
-
-
-def separate(masks: list[RLE]) -> list[RLE | None]:
-    """Give each pixel to the first mask that has it; None for a mask that loses all."""
-    if not overlap_area(masks):
-        return masks
-    taken, apart = np.zeros(masks[0]['size'], bool), []
-    for mask in masks:
-        own = decode([mask], tuple(mask['size']))[0].astype(bool)
-        free = own & ~taken
-        taken |= own
-        if (free == own).all():
-            apart.append(mask)
-        else:
-            apart.append(encode(free[None])[0] if free.any() else None)
-    return apart
 
 
 def _turned(points: np.ndarray, centre: tuple[float, float], degrees: float) -> np.ndarray:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vatrack.structures import MASK_KINDS, AnnotationError, Instance
-from vatrack.structures.rle import RLE
+from vatrack.files import AnnotationError
+from vatrack.structures import MASK_KINDS, Instance
+from vatrack.structures.rle import RLE, overlap_area, separate, union
 
 from ..common import ConversionError
 from .segmentation import OUTSIDE, KindJoiner, add_outside
-from .shape_masks import overlap_area, separate, union
 
 #: What becomes of visible masks of a frame that share pixels: an error, nothing, or the object that
 #: was drawn later has them.

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from vatrack.structures import resolve_image
-from vatrack.structures.results import replace_when_done
+from vatrack.files import resolve_image
+from vatrack.files.whole_file import replace_when_done
 
 from ..common import ConversionError, run_parallel
 from .frames import find_frames

@@ -1,7 +1,7 @@
 """Frames of SAIL-VOS under the names that the converted files state; the originals stay.
 
 BMP frames keep their suffix, also where the annotation file says PNG:
-:func:`~vatrack.structures.resolve_image` finds them.
+:func:`~vatrack.files.resolve_image` finds them.
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vatrack.structures import resolve_image
+from vatrack.files import resolve_image
 
 from ..common import run_parallel
 from ..parts.frames import place

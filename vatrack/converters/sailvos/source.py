@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vatrack.structures import AnnotationError
-from vatrack.structures.annotation_entry import Entry, integer, text
-from vatrack.structures.json_stream import stream_json
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import Entry, integer, text
+from vatrack.files.json_stream import stream_json
 
 from ..common import ConversionError
 from ..parts.json_source import file_progress

@@ -25,8 +25,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from vatrack.structures import AnnotationError
-from vatrack.structures.annotation_entry import (
+from vatrack.files import AnnotationError
+from vatrack.files.annotation_entry import (
     Entry,
     flag,
     integer,
@@ -34,7 +34,7 @@ from vatrack.structures.annotation_entry import (
     read_masks,
     read_occlusion,
 )
-from vatrack.structures.results import replace_when_done
+from vatrack.files.whole_file import replace_when_done
 
 from ..command import Converted
 from ..common import ConversionError

@@ -5,8 +5,8 @@ import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from vatrack.files import AnnotationError, resolve_image
 from vatrack.registry import TRANSFORMS
-from vatrack.structures import AnnotationError, resolve_image
 from vatrack.structures.boxes import BoxesByKind
 from vatrack.structures.masks import MasksByKind
 

@@ -10,7 +10,8 @@ from mmengine.structures import InstanceData
 from vatrack.registry import TRANSFORMS
 from vatrack.structures import bboxes_field
 
-_FIELDS = {'gt_bboxes_labels': 'labels', 'gt_instances_ids': 'instances_ids'}
+# The key of a clip's dict is mmdet's: its RandomCrop selects ids by that name.
+_FIELDS = {'gt_bboxes_labels': 'labels', 'gt_instances_ids': 'instances_id'}
 _META = ('img_id', 'img_path', 'video_id', 'video_name', 'frame_id', 'video_length', 'ori_shape',
          'img_shape', 'scale_factor', 'flip', 'flip_direction')
 

@@ -1,0 +1,1 @@
+"""Exports of labelling programs: CVAT, labelme, PNG masks, and what they share."""

@@ -1,0 +1,14 @@
+"""The two files of the project, annotations and results: reading, writing, indexing, checking."""
+from .annotation_check import CheckReport, check_annotations
+from .annotation_file import class_names, load_annotations, resolve_image
+from .annotation_index import AnnotationIndex
+from .annotation_writer import AnnotationWriter
+from .errors import AnnotationError, ResultError
+from .result_file import iter_results, read_results, write_results
+from .result_index import ResultIndex
+
+__all__ = [
+    'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'ResultError',
+    'ResultIndex', 'check_annotations', 'class_names', 'iter_results', 'load_annotations',
+    'read_results', 'resolve_image', 'write_results'
+]

@@ -1,0 +1,288 @@
+"""Values of one entry of an annotation file: read, checked, resolved by kind.
+
+Loader, checker and converters share these functions. Each takes raw JSON
+values and returns clean ones, or raises :class:`AnnotationError` with the key,
+what is wrong and the remedy; the caller puts file and entry in front.
+"""
+from __future__ import annotations
+
+from functools import lru_cache
+from sys import float_info
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from vatrack.structures import MASK_KINDS, Box
+from vatrack.structures import rle as rle_ops
+from vatrack.structures.rle import RLE
+
+from .errors import AnnotationError
+
+Entry = dict[str, Any]
+
+# Rounding of `1 - visible / amodal` by whoever wrote the file.
+_RATE_SLACK = 1e-6
+# Longest string that can still be an empty mask: one run of 2**32 pixels and a few empty runs.
+_EMPTY_LENGTH = 12
+
+
+def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
+    """Value of a required integer key; bool and float do not pass."""
+    value = _required(entry, key)
+    if type(value) is not int or value.bit_length() > 63:
+        raise AnnotationError(f"'{key}' must be an integer, got {_short(value)}; correct the value "
+                              '(at most 64 bits)')
+    if minimum is not None and value < minimum:
+        raise AnnotationError(f"'{key}' must be at least {minimum}, got {value}; correct the value")
+    return value
+
+
+def text(entry: Entry, key: str) -> str:
+    """Value of a required, non-empty string key."""
+    value = _required(entry, key)
+    if type(value) is not str or not value:
+        raise AnnotationError(
+            f"'{key}' must be a non-empty string, got {_short(value)}; correct the value")
+    return value
+
+
+def flag(entry: Entry, key: str) -> bool:
+    """Value of an optional 0/1 key; False where absent."""
+    value = entry.get(key, 0)
+    if value not in (0, 1):
+        raise AnnotationError(f"'{key}' must be 0 or 1, got {_short(value)}; correct the value")
+    return bool(value)
+
+
+def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
+    """Masks of an annotation by kind.
+
+    A kind has the mask named after it, else its part of ``segmentation``: a
+    list is [amodal, visible]; a single RLE is amodal beside a named visible
+    mask and visible otherwise. ``segm_visible`` is an older name of
+    ``visible_mask``.
+
+    Args:
+        entry: Entry of ``annotations``.
+        size: [H, W] of the image.
+
+    Returns:
+        {kind: RLE} of the annotated kinds. The visible mask is empty where the
+        object is fully hidden; the other masks have at least one pixel.
+    """
+    visible_key = 'visible_mask' if entry.get('visible_mask') is not None else 'segm_visible'
+    keys = {'amodal': 'amodal_mask', 'visible': visible_key}
+    values = {kind: entry.get(key) for kind, key in keys.items()}
+    if entry.get('segmentation') is not None and None in values.values():
+        for kind, value in _read_segmentation(entry['segmentation'], values).items():
+            if values[kind] is None:
+                keys[kind], values[kind] = 'segmentation', value
+    masks = {kind: read_rle(values[kind], keys[kind], size) for kind in MASK_KINDS
+             if values[kind] is not None}
+    if not masks:
+        raise AnnotationError("has none of 'amodal_mask', 'visible_mask' and 'segmentation'; add "
+                              'a mask as RLE or remove the entry')
+    whole = 'amodal' if 'amodal' in masks else 'visible'
+    if _is_empty(masks[whole]):
+        raise AnnotationError(f"'{keys[whole]}' has no pixel; an object without pixels has no "
+                              'entry in that frame: remove the entry')
+    return masks
+
+
+def read_boxes(entry: Entry, masks: dict[str, RLE]) -> dict[str, Box]:
+    """Boxes of an annotation by kind.
+
+    A kind has the box named after it (``bbox_amodal``, ``bbox_visible``), else
+    its part of ``bbox``, else the tight box of its mask. A ``bbox`` of two
+    boxes is [amodal, visible]; one box is amodal if the entry has an amodal
+    mask, unless it merely repeats the visible box.
+
+    Args:
+        entry: Entry of ``annotations``.
+        masks: Its masks, from :func:`read_masks`.
+
+    Returns:
+        {kind: (x1, y1, x2, y2)} in pixels. A fully hidden object has no
+        visible box.
+    """
+    bare = entry.get('bbox')
+    paired = type(bare) is list and len(bare) == 2
+    boxes = {}
+    # The visible box comes first, because it tells what a lone `bbox` is.
+    for index, kind in ((1, 'visible'), (0, 'amodal')):
+        key, value = f'bbox_{kind}', entry.get(f'bbox_{kind}')
+        if value is None and paired:
+            key, value = 'bbox', bare[index]
+        elif value is None and bare is not None and _is_box_of(kind, bare, masks, boxes):
+            key, value = 'bbox', bare
+        mask = masks.get(kind)
+        if mask is not None and _is_empty(mask):
+            continue
+        if value is not None:
+            boxes[kind] = read_box(value, key)
+        elif mask is not None:
+            boxes[kind] = _tight_box(mask, kind)
+    return boxes
+
+
+def read_occlusion(entry: Entry, masks: dict[str, RLE]) -> float | None:
+    """``occlude_rate`` in [0, 1], else 1 - visible / amodal area, else None."""
+    rate = entry.get('occlude_rate')
+    if rate is None:
+        if len(masks) < len(MASK_KINDS):
+            return None
+        amodal, visible = rle_ops.areas([masks['amodal'], masks['visible']]).tolist()
+        return occlusion_rate(visible, amodal)
+    if type(rate) not in (int, float) or not -_RATE_SLACK <= rate <= 1 + _RATE_SLACK:
+        raise AnnotationError(f"'occlude_rate' must be a number in [0, 1], got {_short(rate)}; "
+                              'correct it, or remove the key to have it computed from both masks')
+    return min(max(float(rate), 0.0), 1.0)
+
+
+def occlusion_rate(visible: int, amodal: int) -> float:
+    """1 - visible / amodal of two pixel counts; 0 where the visible one is larger."""
+    return max(0.0, 1 - visible / max(amodal, 1))
+
+
+def read_rle(value: Any, key: str, size: list[int]) -> RLE:
+    """A mask as compressed RLE.
+
+    Args:
+        value: Compressed RLE (returned as it is), or uncompressed RLE whose
+            ``counts`` is a list.
+        key: Where the value stands, for the message.
+        size: [H, W] the mask must have.
+
+    Raises:
+        AnnotationError: Polygons, another size, missing or mistyped parts. Of
+            a compressed RLE only the end is looked at, see :func:`check_runs`.
+    """
+    if type(value) is list:
+        raise AnnotationError(
+            f"'{key}' holds polygons or a list of unknown meaning; masks must be RLE: convert a "
+            'dataset with tools/convert.py (coco-video, kins), single polygons with '
+            'pycocotools.mask.frPyObjects')
+    if type(value) is not dict or 'counts' not in value or 'size' not in value:
+        raise AnnotationError(f"'{key}' must be an RLE {{'size': [H, W], 'counts': str}}, got "
+                              f'{_short(value)}; convert the mask to RLE')
+    if value['size'] != size:
+        raise AnnotationError(f"'{key}' has size {value['size']}, but the image is {size} [H, W]; "
+                              'encode the mask at the size of its image')
+    counts = value['counts']
+    if type(counts) is list:
+        return _compress(counts, key, size)
+    # The last symbol must end a run: pycocotools reads on beyond the string until one does.
+    if type(counts) is not str or not counts.isascii() or not '0' <= counts[-1:] <= 'O':
+        raise AnnotationError(f"'{key}' has counts {_short(counts)}, expected a COCO RLE string "
+                              'or a list of run lengths; encode the mask again')
+    return value
+
+
+def read_box(value: Any, key: str) -> Box:
+    """An [x, y, w, h] box as (x1, y1, x2, y2); finite, with a positive area."""
+    if type(value) is not list or len(value) != 4 or not all(map(_is_number, value)):
+        raise AnnotationError(f"'{key}' must be four finite numbers [x, y, w, h], got "
+                              f'{_short(value)}; correct it, or remove it to use the box of the '
+                              'mask')
+    x, y, width, height = value
+    if width <= 0 or height <= 0:
+        raise AnnotationError(f"'{key}' must have a positive width and height, got {value}; "
+                              'correct it, or remove it to use the box of the mask')
+    return x, y, x + width, y + height
+
+
+def to_xywh(box: Box) -> list[float]:
+    """An (x1, y1, x2, y2) box as the [x, y, w, h] that JSON files have."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
+def check_runs(rle: RLE) -> None:
+    """Make sure that a compressed RLE covers its image exactly.
+
+    pycocotools does not test this itself: on a damaged string it returns
+    arbitrary pixels, never returns, or crashes, depending on the function.
+
+    Raises:
+        AnnotationError: ``counts`` is not a list of run lengths of size H * W.
+    """
+    try:
+        runs = rle_ops.parse_counts(rle['counts'])
+    except ValueError as error:
+        raise AnnotationError(str(error)) from error
+    height, width = rle['size']
+    if runs.min() < 0 or runs.sum() != height * width:
+        raise AnnotationError(f'counts describes {runs.sum()} pixels (shortest run {runs.min()}), '
+                              f'but the mask has {height} x {width}; encode the mask again')
+
+
+def _read_segmentation(segmentation: Any, named: dict[str, Any]) -> dict[str, Any]:
+    """Split ``segmentation`` into masks by kind."""
+    if type(segmentation) is not list:
+        return {'visible' if named['visible'] is None else 'amodal': segmentation}
+    if len(segmentation) == 2 and not any(type(part) is list for part in segmentation):
+        return {'amodal': segmentation[0], 'visible': segmentation[1]}
+    kind = next(kind for kind in MASK_KINDS if named[kind] is None)
+    return {kind: segmentation}
+
+
+def _is_box_of(kind: str, bare: Any, masks: dict[str, RLE], boxes: dict[str, Box]) -> bool:
+    """Whether a lone ``bbox`` is the box of ``kind``; ``boxes`` has the visible one if known."""
+    if 'amodal' not in masks:
+        return kind == 'visible'
+    if kind == 'visible':
+        return False
+    visible = boxes.get('visible')
+    if visible is None or masks['amodal']['counts'] == masks.get('visible', {}).get('counts'):
+        return True
+    return read_box(bare, 'bbox') != visible
+
+
+def _tight_box(rle: RLE, kind: str) -> Box:
+    height, width = rle['size']
+    x1, y1, x2, y2 = rle_ops.bboxes([rle])[0].tolist()
+    if not (x1 < x2 <= width and y1 < y2 <= height):
+        raise AnnotationError(f'the box of the {kind} mask lies outside the image, so its counts '
+                              'are damaged; encode the mask again')
+    return x1, y1, x2, y2
+
+
+def _is_empty(rle: RLE) -> bool:
+    counts = rle['counts']
+    if len(counts) > _EMPTY_LENGTH:
+        return False
+    return counts == _empty_counts(*rle['size']) or not rle_ops.areas([rle])[0]
+
+
+@lru_cache(maxsize=64)
+def _empty_counts(height: int, width: int) -> str:
+    return _encode_runs([height * width], [height, width])
+
+
+def _compress(counts: list[Any], key: str, size: list[int]) -> RLE:
+    valid = all(type(run) is int and run >= 0 for run in counts)
+    if not valid or sum(counts) != size[0] * size[1]:
+        raise AnnotationError(f"'{key}' has run lengths {_short(counts)} that do not add up to "
+                              f'{size[0]} x {size[1]} pixels; encode the mask again')
+    return {'size': list(size), 'counts': _encode_runs(counts, size)}
+
+
+def _encode_runs(counts: list[int], size: list[int]) -> str:
+    return coco_mask.frPyObjects({'size': size, 'counts': counts}, *size)['counts'].decode('ascii')
+
+
+def _required(entry: Entry, key: str) -> Any:
+    try:
+        return entry[key]
+    except KeyError:
+        raise AnnotationError(f"has no key '{key}'; add it, or convert the dataset with "
+                              'tools/convert.py') from None
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= float_info.max
+
+
+def _short(value: Any) -> str:
+    written = repr(value)
+    return written if len(written) <= 60 else f'{written[:57]}...'
