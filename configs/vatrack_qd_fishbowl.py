@@ -15,8 +15,7 @@ num_classes = 5
 scale = (960, 640)
 classes = dict(num_classes=num_classes)
 model = dict(
-    track_head=_base_.track_head,
-    tracker=_base_.tracker,
+    association=_base_.association,
     detector=dict(
         roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
 train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline

@@ -17,7 +17,6 @@ _base_ = [
 ]
 classes = dict(num_classes=len(_base_.metainfo.classes))
 model = dict(
-    track_head=_base_.track_head,
-    tracker=_base_.tracker,
+    association=_base_.association,
     detector=dict(
         roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))

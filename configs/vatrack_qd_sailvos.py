@@ -8,4 +8,4 @@ _base_ = [
     '_base_/models/tracked_rcnn_x101.py', '_base_/association/qd.py',
     '_base_/datasets/sailvos.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
 ]
-model = dict(track_head=_base_.track_head, tracker=_base_.tracker)
+model = dict(association=_base_.association)

@@ -8,4 +8,4 @@ _base_ = [
     '_base_/models/tracked_rcnn_r18.py', '_base_/association/qd_small.py',
     '_base_/datasets/synthetic.py', '_base_/schedules/adamw_3e.py', '_base_/runtime.py'
 ]
-model = dict(track_head=_base_.track_head, tracker=_base_.tracker)
+model = dict(association=_base_.association)

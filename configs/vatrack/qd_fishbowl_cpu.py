@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/tracked_rcnn_r18.py', '../_base_/association/qd_small.py',
     '../_base_/datasets/fishbowl.py', '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
 ]
-model = dict(track_head=_base_.track_head, tracker=_base_.tracker)
+model = dict(association=_base_.association)
 scale = (384, 256)
 train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
 train_pipeline[0].transforms[2].scale = scale

@@ -15,8 +15,7 @@ num_classes = 24
 scale = (320, 200)
 mask_head = dict(num_classes=num_classes)
 model = dict(
-    track_head=_base_.track_head,
-    tracker=_base_.tracker,
+    association=_base_.association,
     detector=dict(
         roi_head=dict(
             bbox_head=dict(num_classes=num_classes),

@@ -23,6 +23,13 @@ RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k !
                 'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'compile',
                 'activation_checkpointing', 'efficient_conv_bn_eval')
 
+#: Keys of earlier versions, and what they are called now.
+RENAMED = {'model.tracker': 'model.association.tracker',
+           'model.track_head': 'model.association.head'}
+#: Classes of earlier versions by the key whose type they were.
+RENAMED_TYPES = {'model': ('TrackedRCNN', 'TrackedDetector'),
+                 'model.detector': ('MaskRCNN', 'AmodalMaskRCNN')}
+
 _WRONG_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
                              r"|missing \d+ required (?:\w|-| )*arguments?: (.+))")
 _UNKNOWN_CLASS = re.compile(r"(\w+) is not in the (?:\w+::)?([\w ]+) registry")
@@ -38,7 +45,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Args:
         path: Config file.
         options: Values by dotted key, for example
-            ``{'model.tracker.match_score_thr': 0.6}``.
+            ``{'model.association.tracker.match_score_thr': 0.6}``.
 
     Raises:
         ConfigError: The file is missing or broken, a top-level key looks
@@ -55,11 +62,38 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         near = difflib.get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
         if near and key not in RUNNER_KEYS:
             raise ConfigError(f'{path}: unknown key {key!r}{_did_you_mean(near)}')
+    _refuse_renamed(config, path)
     for key in options or {}:
+        renamed = next((old for old in RENAMED if f'{key}.'.startswith(f'{old}.')), None)
+        if renamed:
+            raise ConfigError(f'--cfg-options {key}: {renamed} is now {RENAMED[renamed]}')
         _check_option(config, key)
     if options:
         config.merge_from_dict(options)
     return config
+
+
+def tracks(config: Config) -> bool:
+    """Whether the model of a config links the objects of frames to tracks."""
+    tracker = config.model.get('association', {}).get('tracker', {})
+    return tracker.get('type') != 'NoAssociation'
+
+
+def _refuse_renamed(config: Config, path: Path) -> None:
+    """Name the new keys to a config that was written for an earlier version."""
+    model = config.get('model')
+    if not isinstance(model, dict):
+        return
+    for old, new in RENAMED.items():
+        node: Any = model
+        for part in old.split('.')[1:]:
+            node = node.get(part) if isinstance(node, dict) else None
+        if node is not None:
+            raise ConfigError(f'{path}: {old} is now {new}; see docs/migration.md')
+    for key, (old, new) in RENAMED_TYPES.items():
+        node = model if key == 'model' else model.get(key.partition('.')[2])
+        if isinstance(node, dict) and node.get('type') == old:
+            raise ConfigError(f'{path}: {key}.type {old!r} is now {new!r}; see docs/migration.md')
 
 
 def check_association(config: Config, split: str) -> None:
@@ -73,17 +107,17 @@ def check_association(config: Config, split: str) -> None:
         ConfigError: Names the metrics, and how to choose a tracker.
     """
     evaluator = config.get(f'{split}_evaluator')
-    if not evaluator or config.model.get('tracker', {}).get('type') != 'NoAssociation':
+    if not evaluator or tracks(config):
         return
     asked = evaluator.get('metric', ())
     video = [name for name in ([asked] if isinstance(asked, str) else asked)
              if name == ALL_METRICS or (name in METRICS and METRICS[name].level == 'video')]
     if video:
         raise ConfigError(
-            f'{config.filename}: this model finds objects in single images (model.tracker is '
-            f'NoAssociation), so that {", ".join(video)} would measure nothing of it; ask for AP, '
-            'AR or mIoU, or choose a tracker, for example --cfg-options '
-            'model.tracker.type=IoUTracker')
+            f'{config.filename}: this model finds objects in single images '
+            f'(model.association.tracker is NoAssociation), so that {", ".join(video)} would '
+            'measure nothing of it; ask for AP, AR or mIoU, or choose a tracker, for example '
+            '--cfg-options model.association.tracker.type=IoUTracker')
 
 
 def check_config_file(path: str | Path) -> None:

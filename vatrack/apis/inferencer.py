@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from vatrack.video import Source, open_frames
+from vatrack.video import Source, VideoError, open_frames
 
 from .config import ConfigError, load_config
 from .device import choose_device, choose_precision
-from .frame_model import FrameModel
+from .loaded_model import LoadedModel
 from .runs import find_run
 from .stopwatch import Stopwatch
 from .video_stream import VideoStream
@@ -62,7 +62,7 @@ class VideoInferencer:
         self.score_thr = score_thr
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
-        self.model = FrameModel(loaded, weights, self.device, self.precision)
+        self.model = LoadedModel(loaded, weights, self.device, self.precision)
 
     def __call__(self, source: Source, fps: float | None = None, max_frames: int | None = None,
                  keep_tracks: bool = True, timing: bool = False) -> VideoStream:
@@ -80,9 +80,17 @@ class VideoInferencer:
                 of the stages; this costs speed.
 
         Raises:
-            VideoError: There is no such source, or it holds no frames.
+            VideoError: There is no such source, it holds no frames, or it may never
+                end while the model needs the end.
         """
         frames = open_frames(source, fps, max_frames)
+        if self.model.needs_end and frames.may_never_end:
+            switch = self.model.live_switch
+            live = f'make it live with --cfg-options {switch}, ' if switch else ''
+            raise VideoError(
+                f'{frames.name}: this model gives its results when a video has ended, and this '
+                f'source may never end; {live}say how many frames to take (max_frames, '
+                '--max-frames), or give a file')
         wait = (partial(torch.cuda.synchronize, self.device)
                 if timing and self.device.type == 'cuda' else None)
         return VideoStream(self.model, frames, self.batch_size, self.score_thr, keep_tracks,

@@ -7,10 +7,12 @@ from contextlib import closing
 from types import TracebackType
 from typing import Any, TypeVar
 
+from mmengine.structures import InstanceData
+
 from vatrack.structures import TrackCollector
 from vatrack.video import FrameSource, VideoFrame, read_ahead
 
-from .frame_model import FrameModel
+from .loaded_model import LoadedModel
 from .stopwatch import Stopwatch
 from .video_result import FrameResult, VideoResult, read_instances
 
@@ -32,16 +34,16 @@ class VideoStream:
 
     Raises:
         VideoError: After the last good frame: the source is damaged.
-        RuntimeError: Another video was begun with the same inferencer.
     """
 
-    def __init__(self, model: FrameModel, source: FrameSource, batch_size: int, score_thr: float,
+    def __init__(self, model: LoadedModel, source: FrameSource, batch_size: int, score_thr: float,
                  keep_tracks: bool, stopwatch: Stopwatch) -> None:
         self.source, self.stopwatch = source, stopwatch
         self._model, self._batch_size, self._score_thr = model, batch_size, score_thr
         self._size = (0, 0)
         self._collector = TrackCollector(1, range(1, len(model.classes) + 1),
                                          model.kinds) if keep_tracks else None
+        self._pred_tracks: InstanceData | None = None
         self._frames = self._run()
 
     def __iter__(self) -> Iterator[FrameResult]:
@@ -78,20 +80,41 @@ class VideoStream:
             self.source.name, width, height, self.source.fps,
             [self.source.file_name(index) for index in range(self._collector.length)],
             dict(enumerate(self._model.classes, start=1)), self._model.kinds,
-            list(self._collector.tracks()))
+            list(self._collector.tracks(self._pred_tracks)))
 
     def _run(self) -> Iterator[FrameResult]:
-        video = self._model.begin(self.stopwatch)
-        with closing(read_ahead(self._prepared(video), self._batch_size)) as prepared:
-            for batch in _batches(self.stopwatch.each('wait', prepared), self._batch_size):
-                predictions = deque(self._model.predict([sample for _, sample in batch]))
-                while batch:
-                    yield self._result(batch.popleft()[0], predictions.popleft())
+        video = self._model.open(self.stopwatch)
+        # Frames whose results are not there yet; none if they come at the end: memory would grow
+        # with the video, so the source is read once more.
+        waiting: deque[VideoFrame] = deque()
+        reread = self._model.needs_end and self.source.can_reread
+        failed: Exception | None = None
+        with closing(read_ahead(self._prepared(), self._batch_size)) as prepared:
+            batches = _batches(self.stopwatch.each('wait', prepared), self._batch_size)
+            while True:
+                try:
+                    batch = next(batches, None)
+                except Exception as error:  # of the source: what came before it is finished first
+                    failed, batch = error, None
+                if batch is None:
+                    break
+                if not reread:
+                    waiting.extend(frame for frame, _ in batch)
+                samples = [sample for _, sample in batch]
+                del batch
+                for predicted in _drained(video.push(samples)):
+                    yield self._result(waiting.popleft(), predicted)
+        rest, self._pred_tracks = video.close()
+        frames = iter(self.source) if reread else _drained(waiting)
+        for predicted, frame in zip(_drained(rest), frames, strict=False):
+            yield self._result(frame, predicted)
+        if failed is not None:
+            raise failed
 
-    def _prepared(self, video: int) -> Iterator[tuple[VideoFrame, dict[str, Any]]]:
+    def _prepared(self) -> Iterator[tuple[VideoFrame, dict[str, Any]]]:
         for frame in self.stopwatch.each('decode', self.source):
             with self.stopwatch.measure('prepare'):
-                sample = self._model.prepare(frame, self.source.name, video)
+                sample = self._model.prepare(frame, self.source.name)
             yield frame, sample
             del frame, sample  # or they would live until the next are there
 
@@ -102,6 +125,13 @@ class VideoStream:
             self._collector.add(kept)
         return FrameResult(frame.index, frame.time, frame.image,
                            read_instances(kept, self._model.classes))
+
+
+def _drained(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, each forgotten as it is handed out."""
+    items = deque(items)
+    while items:
+        yield items.popleft()
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[deque[Item]]:

@@ -13,6 +13,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from vatrack.models.tracked_detector import rename_entries
+
 from .config import dicts_of
 
 
@@ -103,6 +105,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     check_checkpoint_file(path)
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     state = checkpoint.get('state_dict', checkpoint)
+    rename_entries(state)
     _check_entries(model.state_dict(), state, path)
     with torch.no_grad():
         model.load_state_dict(state)
@@ -120,6 +123,7 @@ def check_resumable(model: nn.Module, path: str | Path) -> None:
     if absent:
         raise WeightsError(f'{path}: holds no state of a training run (no {sorted(absent)}); to '
                            'start from its weights use --cfg-options load_from=PATH')
+    rename_entries(checkpoint['state_dict'])
     _check_entries(model.state_dict(), checkpoint['state_dict'], path)
 
 

@@ -85,7 +85,7 @@ def released_parts(kind: str, box_head: str = 'main', copy_amodal: bool = False)
     return [
         *_trunk(),
         *(_roi_head(kind, name) for name in ROI_HEADS[kind]),
-        Part('roi_head.track_head', _embed_head(), ('track_head.embed_head',)),
+        Part('roi_head.track_head', _embed_head(), ('association.head.embed_head',)),
         Part('', {f'mu{i}': (1, _CHANNELS, 30) for i in range(5)},
              note='random buffers that the released code never reads'),
     ]

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from vatrack.registry import HOOKS
@@ -38,7 +39,8 @@ class FiniteGuardHook(Hook):
 
     def __init__(self, patience: int = 50) -> None:
         self.patience = patience
-        self._handle: RemovableHandle | None = None
+        self._handles: list[RemovableHandle] = []
+        self._losses: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Put the check in front of the optimizer's step."""
@@ -48,7 +50,9 @@ class FiniteGuardHook(Hook):
         scales = isinstance(wrapper, AmpOptimWrapper) and wrapper.loss_scaler.is_enabled()
         self._scaler = wrapper.loss_scaler if scales else None
         self._buffers = [buffer.clone() for buffer in bare_model(runner).buffers()]
-        self._handle = wrapper.optimizer.register_step_pre_hook(lambda *_: self._check(runner))
+        self._handles = [
+            wrapper.optimizer.register_step_pre_hook(lambda *_: self._check(runner)),
+            bare_model(runner).register_forward_hook(self._keep_losses)]
 
     def after_train(self, runner: Runner) -> None:
         """Remove the check."""
@@ -75,13 +79,19 @@ class FiniteGuardHook(Hook):
             self._stop(runner)
 
     def _remove(self) -> None:
-        if self._handle is not None:
-            self._handle.remove()
-            self._handle = None
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _keep_losses(self, model: nn.Module, inputs: tuple, outputs: Any) -> None:
+        """Remember the losses of a training step, for the message."""
+        if model.training and isinstance(outputs, dict):
+            self._losses = {name: sum(each.detach().mean() for each in _as_list(value))
+                            for name, value in outputs.items()}
 
     def _check(self, runner: Runner) -> None:
         gradients = [p.grad for p in runner.model.parameters() if p.grad is not None]
-        values = [*torch._foreach_norm(gradients), *_losses(runner).values()]
+        values = [*torch._foreach_norm(gradients), *self._losses.values()]
         if not torch.stack([value.float() for value in values]).isfinite().all():
             self._stop(runner)
 
@@ -96,7 +106,7 @@ class FiniteGuardHook(Hook):
         samples = ', '.join(f'{frame.img_path} (video {frame.video_name!r}, frame {frame.frame_id})'
                             for clip in self._batch['data_samples']
                             for frame in clip.video_data_samples)
-        losses = ', '.join(f'{name}={value:.4g}' for name, value in _losses(runner).items())
+        losses = ', '.join(f'{name}={value:.4g}' for name, value in self._losses.items())
         raise NonFiniteError(
             f'iteration {runner.iter + 1}: the loss or its gradient is not finite ({losses}). '
             f'Samples: {samples}. The weights before this step are in '
@@ -110,5 +120,5 @@ def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
         torch._foreach_copy_(targets, sources)
 
 
-def _losses(runner: Runner) -> dict[str, Tensor]:
-    return getattr(bare_model(runner), 'last_losses', {})
+def _as_list(value: Tensor | list[Tensor]) -> list[Tensor]:
+    return value if isinstance(value, list) else [value]

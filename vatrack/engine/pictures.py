@@ -69,7 +69,7 @@ class PicturesHook(Hook):
         """Draw the chosen frames of a batch."""
         if not self._frames:
             return
-        for sample in (frame for clip in outputs for frame in clip.video_data_samples):
+        for sample in (frame for clip in outputs for frame in clip.get('video_data_samples', ())):
             frame = self._frames.get((sample.video_id, sample.frame_id))
             if frame is not None:
                 self._draw(runner, sample, frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +95,20 @@ class VideoInstanceMetric(BaseMetric):
 
         Args:
             data_batch: Unused.
-            data_samples: Clips as dicts; each frame has
-                ``pred_track_instances`` (see ``vatrack/structures/fields.py``).
+            data_samples: Clips as dicts, each of one video; each frame has
+                ``pred_track_instances``, and the clip that ends a video may have
+                ``pred_tracks`` (see ``vatrack/structures/fields.py``). A clip
+                without frames is fine: a model may hold frames back.
 
         Raises:
             ResultError: A frame is missing, out of order, or not of the
                 annotation file.
         """
         for clip in data_samples:
-            for frame in clip['video_data_samples']:
+            for frame in clip.get('video_data_samples', ()):
                 self._add(frame)
+                if self._open.length == frame.video_length:
+                    self._close(frame, clip.get('pred_tracks'))
 
     def _add(self, frame: DetDataSample) -> None:
         instances = frame.pred_track_instances
@@ -115,12 +119,14 @@ class VideoInstanceMetric(BaseMetric):
             raise ResultError(f'frame {frame.frame_id} of video {frame.video_name!r} came where '
                               f'{self._open.expected}; {_ALL_FRAMES}')
         self._open.add(instances)
-        if self._open.length == frame.video_length:
-            with self._part().open('a') as file:
-                file.writelines(json.dumps(track_to_json(record, frame.video_length)) + '\n'
-                                for record in self._open.tracks())
-            self._done.append(frame.video_id)
-            self._open = None
+
+    def _close(self, last: DetDataSample, pred_tracks: Mapping[str, Any] | None) -> None:
+        """Write the tracks of the video that ends with this frame."""
+        with self._part().open('a') as file:
+            file.writelines(json.dumps(track_to_json(record, last.video_length)) + '\n'
+                            for record in self._open.tracks(pred_tracks))
+        self._done.append(last.video_id)
+        self._open = None
 
     def _video(self, frame: DetDataSample) -> Video:
         videos = {video.id: video for video in self.annotations.videos}

@@ -1,11 +1,8 @@
-"""Clips -> per-frame instances."""
-from .losses import CosineMarginLoss, MultiPositiveCELoss
-from .mt_head import MTEmbedHead, MTTrackHead
-from .qd_head import QDEmbedHead, QDTrackHead
-from .roi_head import AmodalRoIHead
-from .tracked_rcnn import TrackedRCNN
+"""Clips -> per-frame instances: classes that wire parts together, and folders of parts."""
+from . import association, detectors, losses
+from .session import VideoSession
+from .tracked_detector import TrackedDetector
+from .video_model import Ending, VideoModel
 
-__all__ = [
-    'AmodalRoIHead', 'CosineMarginLoss', 'MTEmbedHead', 'MTTrackHead', 'MultiPositiveCELoss',
-    'QDEmbedHead', 'QDTrackHead', 'TrackedRCNN'
-]
+__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'detectors',
+           'losses']

@@ -54,7 +54,8 @@ def paste_masks(probabilities: Tensor, boxes: Tensor, shape: tuple[int, int],
 
     Args:
         probabilities: (N, h, w) float in [0, 1].
-        boxes: (N, 4) xyxy in pixels of the frame.
+        boxes: (N, 4) xyxy in pixels of the frame, on the host: they say which
+            window to look at, and must not be waited for.
         shape: (H, W) of the frame.
         threshold: Least probability of a mask pixel.
 
@@ -62,7 +63,8 @@ def paste_masks(probabilities: Tensor, boxes: Tensor, shape: tuple[int, int],
         N RLEs of size ``shape``.
     """
     # On a CPU only the pixels of a mask's own box are worth computing.
-    chunk = 1 if boxes.device.type == 'cpu' else max(1, _PASTE_PIXELS // (shape[0] * shape[1]))
+    on_cpu = probabilities.device.type == 'cpu'
+    chunk = 1 if on_cpu else max(1, _PASTE_PIXELS // (shape[0] * shape[1]))
     parts = zip(probabilities.split(chunk), boxes.split(chunk), strict=True)
     return [rle for part in parts if len(part[1]) for rle in _paste(*part, shape, threshold)]
 
@@ -74,6 +76,7 @@ def _paste(probabilities: Tensor, boxes: Tensor, shape: tuple[int, int],
     x0, y0 = (boxes[:, :2].amin(0).floor() - 1).clamp(min=0).int().tolist()
     x1, y1 = (boxes[:, 2:].amax(0).ceil() + 1).int().tolist()
     window = (x0, y0, max(x0, min(x1, width)), max(y0, min(y1, height)))
+    boxes = boxes.to(probabilities.device, non_blocking=True)
     return _encode(_sample(probabilities, boxes, window) >= threshold, x0, y0, shape)
 
 

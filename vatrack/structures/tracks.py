@@ -138,23 +138,53 @@ class TrackCollector:
             self._frames[track_id][self.length] = values
         self.length += 1
 
-    def tracks(self) -> Iterator[TrackRecord]:
+    def tracks(self, pred_tracks: Any = None) -> Iterator[TrackRecord]:
         """Tracks by id; a record's ``track_id`` is one higher than the instances' id.
 
-        A track has the mean score of its frames, and the commonest of their
-        classes, the smallest id on ties.
+        Args:
+            pred_tracks: What the model says of whole tracks, see :mod:`.fields`:
+                their classes and scores hold in all frames, and tracks that it
+                leaves out are dropped. A further row of the same id (one
+                identity under two classes) becomes a track of its own, with an
+                id above all others. None: a track has the mean score of its
+                frames, and the commonest of their classes, the smallest id on
+                ties.
         """
+        if pred_tracks is not None:
+            yield from self._said_tracks(pred_tracks)
+            return
         for track_id, present in sorted(self._frames.items()):
-            scores, classes, boxes, *others = (list(column) for column in
-                                               zip(*present.values(), strict=True))
-            yield TrackRecord(
-                video_id=self.video_id,
-                track_id=track_id + 1,
-                category_id=max(set(classes), key=lambda c: (classes.count(c), -c)),
-                score=sum(scores) / len(scores),
-                frames=list(present),
-                masks=dict(zip(self.kinds, others, strict=False)),
-                scores=scores,
-                bboxes=boxes,
-                visible_bboxes=others[-1] if len(others) > len(self.kinds) else None,
-                category_ids=classes if len(set(classes)) > 1 else None)
+            scores, classes, *_ = (list(column) for column in zip(*present.values(), strict=True))
+            record = self._record(track_id, track_id, max(
+                set(classes), key=lambda c: (classes.count(c), -c)), sum(scores) / len(scores))
+            record.scores = scores
+            record.category_ids = classes if len(set(classes)) > 1 else None
+            yield record
+
+    def _said_tracks(self, pred_tracks: Any) -> Iterator[TrackRecord]:
+        rows = zip(*(pred_tracks[key].tolist() for key in ('instances_id', 'labels', 'scores')),
+                   strict=True)
+        taken: set[int] = set()
+        fresh = max(self._frames, default=-1) + 1
+        # Sorted by id only: the first row of an identity keeps its id.
+        for track_id, label, score in sorted(rows, key=lambda row: row[0]):
+            if track_id not in self._frames:  # without a pixel in any frame
+                continue
+            own = track_id
+            if track_id in taken:
+                own, fresh = fresh, fresh + 1
+            taken.add(track_id)
+            yield self._record(track_id, own, self.categories[label], score)
+
+    def _record(self, instance_id: int, own: int, category: int, score: float) -> TrackRecord:
+        present = self._frames[instance_id]
+        _, _, boxes, *others = (list(column) for column in zip(*present.values(), strict=True))
+        return TrackRecord(
+            video_id=self.video_id,
+            track_id=own + 1,
+            category_id=category,
+            score=score,
+            frames=list(present),
+            masks=dict(zip(self.kinds, others, strict=False)),
+            bboxes=boxes,
+            visible_bboxes=others[-1] if len(others) > len(self.kinds) else None)

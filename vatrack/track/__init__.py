@@ -1,7 +1,10 @@
-"""Per-frame instances -> tracks: pure functions, a small memory, policies."""
+"""Per-frame instances -> tracks: pure functions, and policies that hold no state."""
+from .base import Tracker
 from .iou import IoUTracker
 from .mask_track import MTTracker
+from .memory import Memory, TrackTable
 from .none import NoAssociation
 from .quasi_dense import QDTracker
 
-__all__ = ['IoUTracker', 'MTTracker', 'NoAssociation', 'QDTracker']
+__all__ = ['IoUTracker', 'MTTracker', 'Memory', 'NoAssociation', 'QDTracker', 'TrackTable',
+           'Tracker']

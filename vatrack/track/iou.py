@@ -3,16 +3,18 @@ from __future__ import annotations
 
 import torch
 from mmengine.structures import InstanceData
+from torch import Tensor
 from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
 from .assign import UNMATCHED, greedy_assign
-from .memory import Memory, new_ids
+from .base import Tracker, best_first
+from .memory import Memory, TrackTable
 
 
 @MODELS.register_module()
-class IoUTracker:
+class IoUTracker(Tracker):
     """Continues the track of the same class whose latest box overlaps most.
 
     Not a system of the VATrack paper: an explicit choice that turns MaskAmodal
@@ -24,48 +26,30 @@ class IoUTracker:
         memo_frames: A track not seen for this many frames is deleted.
     """
 
-    needs_embeds = False
-
     def __init__(self, match_iou_thr: float = 0.5, init_score_thr: float = 0.01,
                  memo_frames: int = 5) -> None:
         self.match_iou_thr = match_iou_thr
         self.init_score_thr = init_score_thr
         self.memo_frames = memo_frames
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget everything: a new video starts."""
-        self.tracks: Memory | None = None
-        self.next_id = 0
-
-    @torch.no_grad()
-    def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
-        """Give ids to the detections of one frame.
-
-        Args:
-            detections: ``bboxes`` (N, 4), ``scores`` (N,) and ``labels`` (N,),
-                in any order.
-            frame_id: Position of the frame in time; frames come in order.
-
-        Returns:
-            The detections that belong to tracks, best score first, with
-            ``instances_id`` (M,) int64, unique within the frame.
-        """
-        detections = detections[detections.scores.sort(descending=True, stable=True).indices]
-        if self.tracks is None:
-            self.tracks = Memory.of(detections, detections.labels, frame_id).select(slice(0))
-        self.tracks = self.tracks.select(frame_id - self.tracks.last_seen <= self.memo_frames)
+    def assign(self, detections: InstanceData, frame_id: int,
+               memory: Memory) -> tuple[InstanceData, Tensor]:
+        """Match boxes greedily, best score first, within each class."""
+        detections = best_first(detections)
+        if memory.tracks is None:
+            memory.tracks = TrackTable.of(detections, detections.labels, frame_id).select(slice(0))
+        tracks = memory.tracks.select(frame_id - memory.tracks.last_seen <= self.memo_frames)
         ids = torch.full_like(detections.labels, UNMATCHED)
-        if len(self.tracks) and len(detections):
-            overlap = box_iou(detections.bboxes, self.tracks.bboxes).nan_to_num()
-            overlap[detections.labels[:, None] != self.tracks.labels[None]] = 0
+        if len(tracks) and len(detections):
+            # Boxes without area have an IoU of NaN with one another.
+            overlap = box_iou(detections.bboxes, tracks.bboxes).nan_to_num()
+            overlap[detections.labels[:, None] != tracks.labels[None]] = 0
             columns = torch.from_numpy(greedy_assign(
-                overlap.cpu().numpy(), [True] * len(self.tracks), [True] * len(detections),
-                self.match_iou_thr, self.match_iou_thr)).to(ids.device)
-            ids = torch.where(columns >= 0, self.tracks.ids[columns.clamp(min=0)], columns)
+                overlap.numpy(), [True] * len(tracks), [True] * len(detections),
+                self.match_iou_thr, self.match_iou_thr))
+            ids = torch.where(columns >= 0, tracks.ids[columns.clamp(min=0)], columns)
         is_new = (ids == UNMATCHED) & (detections.scores > self.init_score_thr)
-        ids[is_new], self.next_id = new_ids(is_new, self.next_id)
-        kept = detections[ids >= 0]
-        kept.instances_id = ids[ids >= 0]
-        self.tracks = self.tracks.update(Memory.of(kept, kept.instances_id, frame_id))
-        return kept
+        ids[is_new] = memory.new_ids(is_new)
+        seen = ids >= 0
+        memory.tracks = tracks.update(TrackTable.of(detections[seen], ids[seen], frame_id))
+        return detections, ids

@@ -8,14 +8,15 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .memory import Memory, new_ids
+from .base import Tracker
+from .memory import Memory, TrackTable
 
 #: The slot of 'new object'; slot m + 1 is row m of the memory.
 _NEW = 0
 
 
 @MODELS.register_module()
-class MTTracker:
+class MTTracker(Tracker):
     """Each detection picks its most probable track, or a new one (MaskTrack R-CNN, Eq. 4).
 
     Appearance, score, overlap and class are weighed together. As in the code
@@ -42,72 +43,59 @@ class MTTracker:
         self.iou_weight = iou_weight
         self.label_weight = label_weight
         self.memo_frames = memo_frames
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget everything: a new video starts."""
-        self.tracks: Memory | None = None
-        self.next_id = 0
-
-    @torch.no_grad()
-    def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
-        """Give ids to the detections of one frame.
-
-        Args:
-            detections: ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) and
-                ``embeds`` (N, E), in any order.
-            frame_id: Position of the frame in time; frames come in order.
-
-        Returns:
-            The detections that belong to tracks, in the order given, with
-            ``instances_id`` (M,) int64, unique within the frame.
-        """
+    def assign(self, detections: InstanceData, frame_id: int,
+               memory: Memory) -> tuple[InstanceData, Tensor]:
+        """Give each detection the track that it picks, if no better one picks it too."""
         if len(detections) == 0:
-            detections.instances_id = detections.labels.new_zeros(0)
-            return detections
-        if self.tracks is None:
-            self.tracks = Memory.of(detections, detections.labels, frame_id).select(slice(0))
-        slots, wins = self._pick(detections)
+            return detections, detections.labels.new_zeros(0)
+        if memory.tracks is None:
+            memory.tracks = TrackTable.of(detections, detections.labels, frame_id).select(slice(0))
+        slots, wins = _pick(self._likelihood(detections, memory.tracks))
         ids = torch.full_like(slots, -1)
-        ids[wins] = self.tracks.ids[slots[wins] - 1]
+        ids[wins] = memory.tracks.ids[slots[wins] - 1]
         is_new = (slots == _NEW) & (detections.scores > self.init_score_thr)
-        ids[is_new], self.next_id = new_ids(is_new, self.next_id)
-        self._remember(detections[ids >= 0], ids[ids >= 0], frame_id)
-        kept = detections[ids >= 0]
-        kept.instances_id = ids[ids >= 0]
-        return kept
+        ids[is_new] = memory.new_ids(is_new)
+        memory.tracks = self._remember(memory.tracks, detections[ids >= 0], ids[ids >= 0], frame_id)
+        return detections, ids
 
-    def _pick(self, detections: InstanceData) -> tuple[Tensor, Tensor]:
-        """The slot that each detection picks, and whether it gets the track of that slot."""
-        likelihood, slots = self._likelihood(detections).max(dim=1)
-        rivals = (slots[:, None] == slots[None]) & (slots[:, None] != _NEW)
-        better = likelihood[None] > likelihood[:, None]
-        earlier = torch.ones_like(rivals).tril(diagonal=-1) & (
-            likelihood[None] == likelihood[:, None])
-        return slots, (slots != _NEW) & ~(rivals & (better | earlier)).any(dim=1)
-
-    def _likelihood(self, detections: InstanceData) -> Tensor:
-        """(N, M + 1) logarithm of the likelihood of 'new' and of every track."""
-        memory = self.tracks
+    def _likelihood(self, detections: InstanceData, tracks: TrackTable) -> Tensor:
+        """(N, M + 1) logarithm of the likelihood of 'new' and of every track (Eq. 4)."""
         # Float32 on purpose, also under autocast: the likelihoods of near objects are close.
-        with torch.autocast(memory.embeds.device.type, enabled=False):
-            similarity = detections.embeds.float() @ memory.embeds.T
-        same_class = detections.labels[:, None] == memory.labels[None]
+        with torch.autocast('cpu', enabled=False):
+            similarity = detections.embeds.float() @ tracks.embeds.T
+        same_class = detections.labels[:, None] == tracks.labels[None]
         appearance = _with_new(similarity, 0.).log_softmax(dim=1)
-        overlap = _with_new(box_iou(detections.bboxes.float(), memory.bboxes).nan_to_num(), 0.)
+        overlap = _with_new(box_iou(detections.bboxes.float(), tracks.bboxes).nan_to_num(), 0.)
         total = (appearance + self.score_weight * detections.scores.float().log()[:, None]
                  + self.iou_weight * overlap
                  + self.label_weight * _with_new(same_class.float(), 1.))
         return total.nan_to_num(nan=-torch.inf)  # so that NaN matches nothing
 
-    def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
-        seen = Memory.of(detections, ids, frame_id)
-        rows, known = self.tracks.locate(ids)
+    def _remember(self, tracks: TrackTable, detections: InstanceData, ids: Tensor,
+                  frame_id: int) -> TrackTable:
+        seen = TrackTable.of(detections, ids, frame_id)
+        rows, known = tracks.locate(ids)
+        # A track keeps its first class: in a copy, because the labels are those of the detections.
         seen.labels = seen.labels.clone()
-        seen.labels[rows] = self.tracks.labels[known]
-        self.tracks = self.tracks.update(seen)
+        seen.labels[rows] = tracks.labels[known]
+        tracks = tracks.update(seen)
         if self.memo_frames is not None:
-            self.tracks = self.tracks.select(frame_id - self.tracks.last_seen < self.memo_frames)
+            tracks = tracks.select(frame_id - tracks.last_seen < self.memo_frames)
+        return tracks
+
+
+def _pick(likelihood: Tensor) -> tuple[Tensor, Tensor]:
+    """The slot (N,) that each detection picks, and whether it gets that slot's track (N,) bool.
+
+    0 is 'new'. Of several detections that pick one track the likeliest gets it,
+    of equally likely ones the first.
+    """
+    likelihood, slots = likelihood.max(dim=1)
+    rivals = (slots[:, None] == slots[None]) & (slots[:, None] != _NEW)
+    better = likelihood[None] > likelihood[:, None]
+    earlier = torch.ones_like(rivals).tril(diagonal=-1) & (likelihood[None] == likelihood[:, None])
+    return slots, (slots != _NEW) & ~(rivals & (better | earlier)).any(dim=1)
 
 
 def _with_new(values: Tensor, new: float) -> Tensor:

@@ -10,12 +10,13 @@ from vatrack.registry import MODELS
 
 from .affinity import METRICS
 from .assign import UNMATCHED, greedy_assign
-from .memory import Memory, new_ids
+from .base import Tracker, best_first
+from .memory import Memory, TrackTable
 
 
 @MODELS.register_module()
-class QDTracker:
-    """Tracks objects by their embeddings; state is one row per live track.
+class QDTracker(Tracker):
+    """Tracks objects by their embeddings.
 
     The rule is that of the VATrack code (its trackers equal QDTrack's). The
     memory holds the latest state of a track only, so it does not grow with
@@ -63,78 +64,60 @@ class QDTracker:
         self.nms_class_iou_thr = nms_class_iou_thr
         self.with_cats = with_cats
         self.similarity = METRICS[match_metric]
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget everything: a new video starts."""
-        self.tracks: Memory | None = None
-        self.backdrops: list[Memory] = []
-        self.next_id = 0
-
-    @torch.no_grad()
-    def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
-        """Give ids to the detections of one frame.
-
-        Args:
-            detections: ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) and
-                ``embeds`` (N, E), in any order.
-            frame_id: Position of the frame in time; frames come in order.
-
-        Returns:
-            The detections that belong to tracks, best score first, with
-            ``instances_id`` (M,) int64, unique within the frame.
-        """
+    def assign(self, detections: InstanceData, frame_id: int,
+               memory: Memory) -> tuple[InstanceData, Tensor]:
+        """Match by similarity of embeddings, best score first (QDTrack, section 3.4)."""
         if len(detections) == 0:
-            detections.instances_id = detections.labels.new_zeros(0)
-            return detections
+            return detections, detections.labels.new_zeros(0)
         detections = self._remove_duplicates(detections)
-        ids = self._match(detections)
+        ids = self._match(detections, memory)
         new = (ids == UNMATCHED) & (detections.scores > self.init_score_thr)
-        ids[new], self.next_id = new_ids(new, self.next_id)
-        self._remember(detections, ids, frame_id)
-        kept = detections[ids >= 0]
-        kept.instances_id = ids[ids >= 0]
-        return kept
+        ids[new] = memory.new_ids(new)
+        self._remember(detections, ids, frame_id, memory)
+        return detections, ids
 
     def _remove_duplicates(self, detections: InstanceData) -> InstanceData:
         """Sort by score; drop what overlaps *any* better detection, dropped ones included."""
-        detections = detections[detections.scores.sort(descending=True, stable=True).indices]
+        detections = best_first(detections)
         thr = torch.where(detections.scores < self.obj_score_thr, self.nms_backdrop_iou_thr,
                           self.nms_class_iou_thr)
         return detections[~_overlaps_better(detections.bboxes, thr)]
 
-    def _match(self, detections: InstanceData) -> Tensor:
-        memory = [m for m in (self.tracks, *self.backdrops) if m is not None and len(m)]
-        if not memory:
+    def _match(self, detections: InstanceData, memory: Memory) -> Tensor:
+        """The id (N,) of each detection, or UNMATCHED or DISCARDED."""
+        rows = [m for m in (memory.tracks, *memory.backdrops) if m is not None and len(m)]
+        if not rows:
             return torch.full_like(detections.labels, UNMATCHED)
-        memory = Memory.cat(memory)
+        known = TrackTable.cat(rows)
         # Float32 on purpose, also under autocast: half precision would merge different objects.
-        with torch.autocast(memory.embeds.device.type, enabled=False):
-            similarity = self.similarity(detections.embeds.float(), memory.embeds)
+        with torch.autocast('cpu', enabled=False):
+            similarity = self.similarity(detections.embeds.float(), known.embeds)
         if self.with_cats:
-            other = detections.labels[:, None] != memory.labels[None]
+            other = detections.labels[:, None] != known.labels[None]
             similarity = similarity.masked_fill(other, -torch.inf)
         columns = torch.from_numpy(greedy_assign(
-            similarity.cpu().numpy(), (memory.ids >= 0).cpu().numpy(),
-            (detections.scores > self.obj_score_thr).cpu().numpy(), self.match_score_thr,
-            self.nms_conf_thr)).to(memory.ids.device)
-        return torch.where(columns >= 0, memory.ids[columns.clamp(min=0)], columns)
+            similarity.numpy(), (known.ids >= 0).numpy(),
+            (detections.scores > self.obj_score_thr).numpy(), self.match_score_thr,
+            self.nms_conf_thr))
+        return torch.where(columns >= 0, known.ids[columns.clamp(min=0)], columns)
 
-    def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int) -> None:
-        now = Memory.of(detections, ids, frame_id)
+    def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int,
+                  memory: Memory) -> None:
+        now = TrackTable.of(detections, ids, frame_id)
         seen = now.select(ids >= 0)
-        if self.tracks is None:
-            self.tracks = seen
+        if memory.tracks is None:
+            tracks = seen
         else:
-            rows, known = self.tracks.locate(seen.ids)
+            # The embedding of a track is a running mean, that of the newest frame weighs m.
+            rows, known = memory.tracks.locate(seen.ids)
             m = self.memo_momentum
-            seen.embeds[rows] = (1 - m) * self.tracks.embeds[known] + m * seen.embeds[rows]
-            self.tracks = self.tracks.update(seen)
-        self.tracks = self.tracks.select(frame_id - self.tracks.last_seen
-                                         < self.memo_tracklet_frames)
+            seen.embeds[rows] = (1 - m) * memory.tracks.embeds[known] + m * seen.embeds[rows]
+            tracks = memory.tracks.update(seen)
+        memory.tracks = tracks.select(frame_id - tracks.last_seen < self.memo_tracklet_frames)
         covered = _overlaps_better(detections.bboxes, self.nms_backdrop_iou_thr)
         backdrop = now.select((ids == UNMATCHED) & ~covered)
-        self.backdrops = [backdrop, *self.backdrops][:self.memo_backdrop_frames]
+        memory.backdrops = [backdrop, *memory.backdrops][:self.memo_backdrop_frames]
 
 
 def _overlaps_better(bboxes: Tensor, thr: Tensor | float) -> Tensor:

@@ -54,11 +54,13 @@ class FrameSource:
         fps: Frames per second, or None if unknown; times then are those of 25.
         num_frames: Number of frames, exact or as the container promises; None
             if unknown.
+        can_reread: Whether a second iteration gives the same frames; not so of
+            iterators and streams.
     """
 
     def __init__(self, name: str, read: Callable[[], _Timed], fps: float | None,
                  num_frames: int | None, files: Sequence[str] = (),
-                 max_frames: int | None = None) -> None:
+                 max_frames: int | None = None, can_reread: bool = True) -> None:
         if fps is not None and not fps > 0:
             raise ValueError(f'{name}: fps must be positive, got {fps}')
         if max_frames is not None and max_frames < 1:
@@ -66,7 +68,13 @@ class FrameSource:
         self.name, self.fps = name, fps
         known = [count for count in (num_frames, max_frames) if count is not None]
         self.num_frames = None if num_frames is None else min(known)
+        self.can_reread = can_reread
         self._read, self._files, self._max_frames = read, files, max_frames
+
+    @property
+    def may_never_end(self) -> bool:
+        """Whether nothing says that the frames come to an end: cameras, generators."""
+        return not self.can_reread and self._max_frames is None
 
     def file_name(self, index: int) -> str:
         """Name of the image file of a frame; one that fits, where it comes from none."""
@@ -142,7 +150,8 @@ def open_frames(source: Source, fps: float | None = None,
         name, items, count = 'frames', source, len(source)
     else:
         name, items, count = 'stream', iter(source), None
-    return FrameSource(name, lambda: _timed_items(items), fps, count, (), max_frames)
+    return FrameSource(name, lambda: _timed_items(items), fps, count, (), max_frames,
+                       can_reread=count is not None)
 
 
 def _open_path(source: str | Path, fps: float | None, max_frames: int | None) -> FrameSource:
@@ -160,7 +169,7 @@ def _open_path(source: str | Path, fps: float | None, max_frames: int | None) ->
     info = video_info(source)
     name = shown_name(source) if is_url(source) else path.stem
     return FrameSource(name, lambda: timed_frames(source), info.fps or fps, info.frames, (),
-                       max_frames)
+                       max_frames, can_reread=not is_url(source))
 
 
 def natural_key(path: str | Path) -> list[tuple[int, int | str]]:

@@ -1,7 +1,8 @@
 # mt.py for tracked_rcnn_r18.py; tracks start at a score of 0.5, as in qd_small.py.
 _base_ = './mt.py'
-track_head = dict(
-    roi_extractor=dict(out_channels=64),
-    embed_head=dict(in_channels=64, fc_out_channels=256),
-    train_cfg=dict(sampler=dict(num=64)))
-tracker = dict(init_score_thr=0.5)
+association = dict(
+    head=dict(
+        roi_extractor=dict(out_channels=64),
+        embed_head=dict(in_channels=64, fc_out_channels=256),
+        train_cfg=dict(sampler=dict(num=64))),
+    tracker=dict(init_score_thr=0.5))

@@ -8,7 +8,7 @@ mask_head = dict(
     conv_out_channels=256,
     num_classes=num_classes)
 model = dict(
-    type='TrackedRCNN',
+    type='TrackedDetector',
     data_preprocessor=dict(
         type='TrackDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
@@ -16,7 +16,7 @@ model = dict(
         bgr_to_rgb=True,
         pad_size_divisor=32),
     detector=dict(
-        type='MaskRCNN',
+        type='AmodalMaskRCNN',
         backbone=dict(
             type='ResNeXt',
             depth=101,
@@ -132,4 +132,4 @@ model = dict(
                 nms=dict(type='nms', iou_threshold=0.5),
                 max_per_img=100,
                 mask_thr_binary=0.5))),
-    tracker=dict(type='NoAssociation'))
+    association=dict(type='TrackerAssociation', tracker=dict(type='NoAssociation')))

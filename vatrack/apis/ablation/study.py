@@ -13,7 +13,7 @@ from mmengine.config import Config
 from vatrack.evaluation.evaluate import METRICS
 from vatrack.files.whole_file import replace_when_done
 
-from ..config import check_config_file, load_config, parse_options
+from ..config import check_config_file, load_config, parse_options, tracks
 from ..runs import last_checkpoint
 
 
@@ -86,7 +86,7 @@ class Run:
     def tested_as(self) -> dict[str, Any]:
         """What its numbers depend on besides its config."""
         metrics = self.study.metrics
-        if self.config.model.get('tracker', {}).get('type') == 'NoAssociation':
+        if not tracks(self.config):
             metrics = [name for name in metrics if METRICS[name].level == 'image']
         return {'eval': list(metrics), 'protocol': self.study.protocol}
 

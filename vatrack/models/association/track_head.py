@@ -9,14 +9,7 @@ from torch import Tensor
 
 
 class TrackHead(QuasiDenseTrackHead):
-    """RoI extractor, embedding network, assigner and sampler, as mmdet configures them.
-
-    Attributes:
-        needs_ref_proposals: Whether ``loss`` uses proposals of the reference
-            frame.
-    """
-
-    needs_ref_proposals = True
+    """RoI extractor, embedding network, assigner and sampler, as mmdet configures them."""
 
     def embed(self, feats: tuple[Tensor, ...], bboxes: list[Tensor]) -> list[Tensor]:
         """Embeddings of boxes in pixels of the network input: per image (R, E)."""

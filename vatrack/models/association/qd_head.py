@@ -4,13 +4,13 @@ from __future__ import annotations
 import torch
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.models.tracking_heads import QuasiDenseEmbedHead
-from mmdet.structures import DetDataSample, SampleList
-from mmengine.structures import InstanceData
+from mmdet.structures import DetDataSample
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from vatrack.registry import MODELS
 
+from .clip import FeatureClip
 from .track_head import TrackHead
 
 
@@ -23,28 +23,20 @@ class QDTrackHead(TrackHead):
     renamed in place, and the reference frame is assigned by itself alone.
     """
 
-    def loss(self, key_feats: tuple[Tensor, ...], ref_feats: tuple[Tensor, ...],
-             key_proposals: list[InstanceData], ref_proposals: list[InstanceData],
-             key_samples: SampleList, ref_samples: SampleList) -> dict[str, Tensor]:
+    def loss(self, clip: FeatureClip) -> dict[str, Tensor]:
         """Losses of the embeddings (QDTrack, section 3.3).
 
         Args:
-            key_feats: Feature maps (B, C, H_l, W_l) of the key frames.
-            ref_feats: The same of the reference frames.
-            key_proposals: Proposals per key frame, ``bboxes`` (P, 4).
-            ref_proposals: Proposals per reference frame.
-            key_samples: Ground truth of the key frames.
-            ref_samples: Ground truth of the reference frames.
+            clip: Key and reference frames, with proposals of both.
 
         Returns:
             loss_track and, if configured, loss_track_aux.
         """
-        key = [self.sample(p, s) for p, s in zip(key_proposals, key_samples, strict=True)]
-        ref = [self.sample(p, s) for p, s in zip(ref_proposals, ref_samples, strict=True)]
-        same = [_same_instance(*args) for args in zip(key, ref, key_samples, ref_samples,
-                                                      strict=True)]
-        key_embeds = self.embed(key_feats, [s.pos_priors for s in key])
-        ref_embeds = self.embed(ref_feats, [s.priors for s in ref])
+        key, ref = (list(map(self.sample, frames.proposals, frames.samples))
+                    for frames in (clip.keys, clip.references))
+        same = list(map(_same_instance, key, ref, clip.keys.samples, clip.references.samples))
+        key_embeds = self.embed(clip.keys.feats, [s.pos_priors for s in key])
+        ref_embeds = self.embed(clip.references.feats, [s.priors for s in ref])
         return self.embed_head.loss(key_embeds, ref_embeds, same)
 
 

@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import torch
 from mmdet.models.tracking_heads import RoIEmbedHead
-from mmdet.structures import SampleList
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from vatrack.registry import MODELS
 
+from .clip import FeatureClip
 from .track_head import TrackHead
 
 
@@ -16,30 +15,21 @@ from .track_head import TrackHead
 class MTTrackHead(TrackHead):
     """Embeds sampled regions of the key frame and the true boxes of the reference frame."""
 
-    needs_ref_proposals = False
-
-    def loss(self, key_feats: tuple[Tensor, ...], ref_feats: tuple[Tensor, ...],
-             key_proposals: list[InstanceData], ref_proposals: None,
-             key_samples: SampleList, ref_samples: SampleList) -> dict[str, Tensor]:
+    def loss(self, clip: FeatureClip) -> dict[str, Tensor]:
         """Loss of the embeddings (MaskTrack R-CNN, Eq. 2).
 
         Args:
-            key_feats: Feature maps (B, C, H_l, W_l) of the key frames.
-            ref_feats: The same of the reference frames.
-            key_proposals: Proposals per key frame, ``bboxes`` (P, 4).
-            ref_proposals: Unused.
-            key_samples: Ground truth of the key frames.
-            ref_samples: Ground truth of the reference frames.
+            clip: Key frames with their proposals, and reference frames.
 
         Returns:
             loss_track.
         """
-        sampled = [self.sample(p, s) for p, s in zip(key_proposals, key_samples, strict=True)]
-        slots = [_slots(key.gt_instances.instances_id[s.pos_assigned_gt_inds],
-                        ref.gt_instances.instances_id)
-                 for s, key, ref in zip(sampled, key_samples, ref_samples, strict=True)]
-        key_embeds = self.embed(key_feats, [s.pos_priors for s in sampled])
-        ref_embeds = self.embed(ref_feats, [ref.gt_instances.bboxes for ref in ref_samples])
+        sampled = list(map(self.sample, clip.keys.proposals, clip.keys.samples))
+        truth = [sample.gt_instances for sample in clip.references.samples]
+        slots = [_slots(key.gt_instances.instances_id[s.pos_assigned_gt_inds], gt.instances_id)
+                 for s, key, gt in zip(sampled, clip.keys.samples, truth, strict=True)]
+        key_embeds = self.embed(clip.keys.feats, [s.pos_priors for s in sampled])
+        ref_embeds = self.embed(clip.references.feats, [gt.bboxes for gt in truth])
         return self.embed_head.loss(key_embeds, ref_embeds, slots)
 
 

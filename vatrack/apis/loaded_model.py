@@ -1,8 +1,9 @@
 """A trained model that takes frames out of memory: what testing does, without files."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmengine.dataset import Compose
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
 
+from vatrack.models import VideoModel, VideoSession
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS
 from vatrack.video import VideoFrame
@@ -25,8 +27,8 @@ from .weights import check_checkpoint_file, drop_pretrained, load_weights
 _LOADING = 'LoadFrame'
 
 
-class FrameModel:
-    """Model, weights and test pipeline of a config, for one video at a time.
+class LoadedModel:
+    """Model, weights and test pipeline of a config.
 
     Frames go through the config's own test pipeline, so that predictions are
     those of ``tools/test.py``.
@@ -57,66 +59,75 @@ class FrameModel:
             self._pipeline = Compose(pipeline)
         load_weights(self._model, checkpoint)
         self._model.to(device).eval()
-        self._model.tracker.track = self._measured(self._model.tracker.track)
-        kinds = self._model.detector.roi_head.mask_kinds
         #: Kinds of masks that are predicted.
-        self.kinds = tuple(kind for kind in MASK_KINDS if kind in kinds)
-        self._stopwatch = Stopwatch()
-        self._video = 0
+        self.kinds = tuple(kind for kind in MASK_KINDS if kind in self._model.mask_kinds)
 
-    def begin(self, stopwatch: Stopwatch) -> int:
-        """Begin a video; returns the number that its frames are prepared with."""
-        self._stopwatch = stopwatch
-        self._video += 1
-        return self._video
+    @property
+    def needs_end(self) -> bool:
+        """Whether results come only when the video has ended."""
+        return self._model.delay is None
 
-    def prepare(self, frame: VideoFrame, name: str, video: int) -> dict[str, Any]:
+    @property
+    def live_switch(self) -> str | None:
+        """What to change in the config to get them earlier; None: that cannot be."""
+        return self._model.live_switch
+
+    def open(self, stopwatch: Stopwatch) -> OpenVideo:
+        """Begin a video; several may be open at once."""
+        return OpenVideo(self._model, self.device, self.dtype, stopwatch)
+
+    def prepare(self, frame: VideoFrame, name: str) -> dict[str, Any]:
         """Put a frame through the test pipeline; may run in another thread.
 
         Args:
             frame: Frame of the video.
             name: Name of the video.
-            video: Its number, see :meth:`begin`.
         """
         size = frame.image.shape[:2]
         clip = dict(img=cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), img_shape=size,
                     ori_shape=size, height=size[0], width=size[1], img_path='',
                     img_id=frame.index, sample_idx=frame.index, frame_id=frame.index,
-                    video_id=video, video_name=name, instances=[], key_frame_flags=True)
+                    video_id=1, video_name=name, instances=[], key_frame_flags=True)
         return self._pipeline({key: [value] for key, value in clip.items()})
 
-    @torch.inference_mode()
-    def predict(self, samples: Sequence[dict[str, Any]]) -> list[InstanceData]:
-        """Detect in prepared frames at once, and track them in order.
 
-        Args:
-            samples: The next B frames of the video, from :meth:`prepare`.
+class OpenVideo:
+    """One video on its way through a loaded model; see :meth:`LoadedModel.open`."""
+
+    def __init__(self, model: VideoModel, device: torch.device, dtype: torch.dtype | None,
+                 stopwatch: Stopwatch) -> None:
+        self._model, self._device, self._dtype = model, device, dtype
+        self._stopwatch = stopwatch
+        with self._computing():
+            self._session = VideoSession(model)
+
+    def push(self, samples: Sequence[dict[str, Any]]) -> list[InstanceData]:
+        """Take the next frames, from :meth:`LoadedModel.prepare`.
 
         Returns:
-            ``pred_track_instances`` of each frame, on the CPU.
-
-        Raises:
-            RuntimeError: Another video was begun.
+            ``pred_track_instances`` of the next frames that are finished.
         """
         clips = [sample['data_samples'] for sample in samples]
-        if any(frame.video_id != self._video for clip in clips
-               for frame in clip.video_data_samples):
-            raise RuntimeError('another video was begun with this inferencer, and its tracker '
-                               'remembers only one; finish a video before the next, or make two '
-                               'inferencers')
         batch = dict(inputs=[sample['inputs'] for sample in samples], data_samples=clips)
-        with self._stopwatch.measure('detector', on_device=True), \
-                torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            predicted = self._model.test_step(batch)
-            return [frame.pred_track_instances.to('cpu') for clip in predicted
-                    for frame in clip.video_data_samples]
+        with self._computing():
+            batch = self._model.data_preprocessor(batch, False)
+            frames = [frame for clip in batch['data_samples'] for frame in clip.video_data_samples]
+            done = self._session.push(batch['inputs'].flatten(0, 1), frames)
+        return [frame.pred_track_instances for frame in done]
 
-    def _measured(self, track: Callable[..., InstanceData]) -> Callable[..., InstanceData]:
-        @wraps(track)
-        def measured(*args: Any) -> InstanceData:
-            with self._stopwatch.measure('track', on_device=True):
-                return track(*args)
-        return measured
+    def close(self) -> tuple[list[InstanceData], InstanceData | None]:
+        """End the video: the instances of the frames left, and ``pred_tracks`` or None."""
+        with self._computing():
+            done, pred_tracks = self._session.close()
+        return [frame.pred_track_instances for frame in done], pred_tracks
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        # Set anew each time: videos that are open together have a stopwatch each.
+        self._model.measure = partial(self._stopwatch.measure, on_device=True)
+        with self._model.measure('detector'), torch.inference_mode(), \
+                torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
+            yield
 
 
 def _classes(config: Config, checkpoint: str | Path) -> tuple[str, ...]:

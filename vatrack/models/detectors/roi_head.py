@@ -8,15 +8,16 @@ from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi
-from mmengine.model import ModuleDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
 from vatrack.registry import MODELS
-from vatrack.structures import MASK_KINDS, bboxes_field
+from vatrack.structures import bboxes_field
 
-from .mask_ops import crop_mask_targets
+from ..mask_ops import crop_mask_targets
+from .base import Feats
+from .region_masks import of_class
 
 
 @MODELS.register_module()
@@ -34,39 +35,44 @@ class AmodalRoIHead(StandardRoIHead):
     the visible box of each, from which the visible mask is then cut. In
     training the same proposals are assigned to visible boxes a second time.
 
+    Every method takes *views*, the pyramids over which outputs are averaged
+    (:class:`~.base.FrameDetector`).
+
     Args:
-        mask_heads: Config of a mask head per kind; None leaves a kind out.
+        mask_heads: Config of a mask head per kind, as of
+            :class:`~.region_masks.SeparateMaskHeads`; with a ``type`` that of a
+            head that predicts its kinds jointly.
         mask_roi_extractor: Config of the extractor that all mask heads share.
         visible_bbox_head: Config of a box head for visible boxes, or None. The
             dataset must give them: ``box_kinds=('amodal', 'visible')``.
         **kwargs: As :class:`StandardRoIHead`, without ``mask_head``.
 
     Raises:
-        ValueError: ``mask_heads`` is empty or has a kind that does not exist.
+        ValueError: ``mask_heads`` is empty or has a kind that does not exist, or
+            a joint head is to work on two kinds of boxes.
     """
 
     def __init__(self, mask_heads: dict, mask_roi_extractor: dict,
                  visible_bbox_head: dict | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        mask_heads = {kind: cfg for kind, cfg in mask_heads.items() if cfg is not None}
-        if not mask_heads or not set(mask_heads) <= set(MASK_KINDS):
-            raise ValueError(f'mask_heads must name one or more of {MASK_KINDS}, got '
-                             f'{list(mask_heads)}')
         self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
-        self.mask_heads = ModuleDict({kind: MODELS.build(cfg) for kind, cfg in mask_heads.items()})
+        self.mask_heads = MODELS.build({'type': 'SeparateMaskHeads', **mask_heads})
         self.visible_bbox_head = visible_bbox_head and MODELS.build(visible_bbox_head)
+        if self.visible_bbox_head is not None and self.mask_heads.joint:
+            raise ValueError(f'{type(self.mask_heads).__name__} predicts all kinds from one box; '
+                             'leave visible_bbox_head out')
 
     @property
     def mask_kinds(self) -> tuple[str, ...]:
         """Mask kinds that this head predicts."""
-        return tuple(self.mask_heads)
+        return self.mask_heads.kinds
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         """Let a checkpoint with a single ``mask_head`` fill the visible one, else the amodal one.
 
         Such are mmdet's Mask R-CNN checkpoints that training starts from.
         """
-        kind = 'visible' if 'visible' in self.mask_heads else self.mask_kinds[0]
+        kind = 'visible' if 'visible' in self.mask_kinds else self.mask_kinds[0]
         single = f'{prefix}mask_head.'
         for key in [key for key in state_dict if key.startswith(single)]:
             state_dict[f'{prefix}mask_heads.{kind}.{key[len(single):]}'] = state_dict.pop(key)
@@ -91,14 +97,14 @@ class AmodalRoIHead(StandardRoIHead):
             results.append(self.bbox_sampler.sample(assigned, priors, gt))
         return results
 
-    def loss(self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData],
-             batch_data_samples: SampleList) -> dict[str, Tensor]:
+    def loss(self, views: Sequence[Feats], proposals: list[InstanceData],
+             samples: SampleList) -> dict[str, Tensor]:
         """Losses of the box heads and of every mask head.
 
         Args:
-            x: Feature maps (B, C, H_l, W_l) per level.
-            rpn_results_list: Proposals per image, ``bboxes`` (P, 4).
-            batch_data_samples: Ground truth per image.
+            views: V pyramids of B frames.
+            proposals: Per frame ``bboxes`` (P, 4).
+            samples: Ground truth per frame.
 
         Returns:
             loss_cls, loss_bbox, acc and loss_{kind}_mask per kind; with two box
@@ -107,107 +113,117 @@ class AmodalRoIHead(StandardRoIHead):
         Raises:
             ValueError: There are two box heads but no visible boxes.
         """
-        truth = [sample.gt_instances for sample in batch_data_samples]
-        sampled = self.sample(rpn_results_list, truth)
-        losses = self._box_losses(self.bbox_head, x, sampled)
+        truth = [sample.gt_instances for sample in samples]
+        sampled = self.sample(proposals, truth)
+        losses = self._box_losses(self.bbox_head, views, sampled)
         if self.visible_bbox_head is None:
-            return losses | self._mask_losses(x, sampled, truth, self.mask_kinds)
-        visible = self.sample(rpn_results_list, [_visible_boxes(gt) for gt in truth])
+            return losses | self._mask_losses(views, sampled, truth, self.mask_kinds)
+        visible = self.sample(proposals, [_visible_boxes(gt) for gt in truth])
         losses |= {_visible_name(name): value for name, value in
-                   self._box_losses(self.visible_bbox_head, x, visible).items()}
+                   self._box_losses(self.visible_bbox_head, views, visible).items()}
         for kind in self.mask_kinds:
-            losses |= self._mask_losses(x, visible if kind == 'visible' else sampled, truth, [kind])
+            losses |= self._mask_losses(views, visible if kind == 'visible' else sampled, truth,
+                                        [kind])
         return losses
 
-    def _box_losses(self, head: torch.nn.Module, x: tuple[Tensor, ...],
+    def _box_losses(self, head: torch.nn.Module, views: Sequence[Feats],
                     sampled: list[SamplingResult]) -> dict[str, Tensor]:
         rois = bbox2roi([s.priors for s in sampled])
-        scores, deltas = self._forward_box_head(head, x, rois)
+        scores, deltas = self._forward_box_head(head, views, rois)
         return dict(head.loss_and_target(scores, deltas, rois, sampled,
                                          self.train_cfg)['loss_bbox'])
 
-    def _forward_box_head(self, head: torch.nn.Module, x: tuple[Tensor, ...],
+    def _forward_box_head(self, head: torch.nn.Module, views: Sequence[Feats],
                           rois: Tensor) -> tuple[Tensor, Tensor]:
-        return head(self.bbox_roi_extractor(x[:self.bbox_roi_extractor.num_inputs], rois))
+        """Class logits and box deltas of R regions, averaged over the views."""
+        levels = self.bbox_roi_extractor.num_inputs
+        outputs = [head(self.bbox_roi_extractor(view[:levels], rois)) for view in views]
+        scores, deltas = zip(*outputs, strict=True)
+        return _mean(scores), _mean(deltas)
 
-    def _mask_losses(self, x: tuple[Tensor, ...], sampled: list[SamplingResult],
+    def _bbox_forward(self, x: Sequence[Feats], rois: Tensor) -> dict[str, Tensor]:
+        """What mmdet's ``predict_bbox`` asks for; ``x`` are the views that it was given."""
+        scores, deltas = self._forward_box_head(self.bbox_head, x, rois)
+        return dict(cls_score=scores, bbox_pred=deltas)
+
+    def _mask_losses(self, views: Sequence[Feats], sampled: list[SamplingResult],
                      truth: list[InstanceData], kinds: Sequence[str]) -> dict[str, Tensor]:
-        logits = self._forward_mask_heads(x, [s.pos_priors for s in sampled], kinds)
+        logits = self._forward_mask_heads(views, [s.pos_priors for s in sampled], kinds)
         labels = torch.cat([s.pos_gt_labels for s in sampled])
         size = logits[kinds[0]].shape[-2:]
         targets = torch.cat([
             crop_mask_targets(gt.masks, kinds, s.pos_priors, s.pos_assigned_gt_inds, size)
             for s, gt in zip(sampled, truth, strict=True)
         ])
-        return {
-            f'loss_{kind}_mask': self.mask_heads[kind].loss_mask(
-                logits[kind], targets[:, i], _channels(logits[kind], labels))
-            if len(labels) else logits[kind].sum() * 0
-            for i, kind in enumerate(kinds)
-        }
+        return self.mask_heads.loss(logits, targets, labels)
 
-    def _forward_mask_heads(self, x: tuple[Tensor, ...], boxes: list[Tensor],
+    def _forward_mask_heads(self, views: Sequence[Feats], boxes: list[Tensor],
                             kinds: Sequence[str]) -> dict[str, Tensor]:
-        """Logits (R, K, h, w) per kind; the features of the boxes are computed once."""
-        features = self.mask_roi_extractor(x[:self.mask_roi_extractor.num_inputs],
-                                           bbox2roi(boxes))
-        return {kind: self.mask_heads[kind](features) for kind in kinds}
+        """Logits (R, K, h, w) per kind, averaged over the views.
 
-    def predict_boxes(self, x: tuple[Tensor, ...], proposals: list[InstanceData],
+        The features of the boxes are computed once for all kinds.
+        """
+        rois, levels = bbox2roi(boxes), self.mask_roi_extractor.num_inputs
+        outputs = [self.mask_heads(self.mask_roi_extractor(view[:levels], rois), kinds)
+                   for view in views]
+        return {kind: _mean([output[kind] for output in outputs]) for kind in kinds}
+
+    def predict_boxes(self, views: Sequence[Feats], proposals: list[InstanceData],
                       metas: list[dict]) -> list[InstanceData]:
-        """Detections per image in pixels of the network input: bboxes, scores, labels."""
-        return self.predict_bbox(x, metas, proposals, self.test_cfg, rescale=False)
+        """Detections per frame in pixels of the network input: bboxes, scores, labels."""
+        return self.predict_bbox(views, metas, proposals, self.test_cfg, rescale=False)
 
-    def predict_visible_boxes(self, x: tuple[Tensor, ...], detections: list[InstanceData],
+    def predict_visible_boxes(self, views: Sequence[Feats], detections: list[InstanceData],
                               metas: list[dict]) -> None:
-        """Add ``visible_bboxes`` to detections; nothing is done with one box head.
+        """Add ``visible_bboxes`` to detections on the host; nothing is done with one box head.
 
-        The boxes of all images are the proposals of one pass. As in the code of
+        The boxes of all frames are the proposals of one pass. As in the code of
         VATrack, which runs one pass per box, each yields the box of the
         likeliest class, and keeps the amodal box where no class is likely.
 
         Args:
-            x: Feature maps per level.
-            detections: Per image ``bboxes`` (N, 4) in pixels of the network
+            views: V pyramids of B frames.
+            detections: Per frame ``bboxes`` (N, 4) in pixels of the network
                 input.
-            metas: Metainfo per image.
+            metas: Metainfo per frame.
         """
         head = self.visible_bbox_head
         if head is None:
             return
-        rois = bbox2roi([d.bboxes for d in detections])
-        scores, deltas = self._forward_box_head(head, x, rois)
+        rois = bbox2roi(_on_device([d.bboxes for d in detections], views))
+        scores, deltas = self._forward_box_head(head, views, rois)
         best, classes = scores.softmax(dim=1)[:, :-1].max(dim=1)
         if not head.reg_class_agnostic:
-            deltas = deltas.view(-1, head.num_classes, 4)[torch.arange(len(deltas)), classes]
+            deltas = deltas.view(-1, head.num_classes, 4)
+            deltas = deltas.gather(1, classes.view(-1, 1, 1).expand(-1, 1, 4))[:, 0]
         boxes = head.bbox_coder.decode(rois[:, 1:], deltas)
-        boxes = torch.where((best > self.test_cfg.score_thr)[:, None], boxes, rois[:, 1:])
-        per_image = boxes.split([len(d) for d in detections])
-        for found, own, meta in zip(detections, per_image, metas, strict=True):
+        boxes = torch.where((best > self.test_cfg.score_thr)[:, None], boxes, rois[:, 1:]).cpu()
+        per_frame = boxes.split([len(d) for d in detections])
+        for found, own, meta in zip(detections, per_frame, metas, strict=True):
             height, width = meta['img_shape'][:2]
             found.visible_bboxes = clip_boxes_to_image(own, (height, width))
 
-    def predict_masks(self, x: tuple[Tensor, ...],
+    def predict_masks(self, views: Sequence[Feats],
                       detections: list[InstanceData]) -> dict[str, list[Tensor]]:
         """Mask probabilities of detections, for the class of each.
 
         Args:
-            x: Feature maps per level.
-            detections: Per image ``bboxes`` (N, 4) in pixels of the network
-                input, ``labels`` (N,) and, with two box heads,
+            views: V pyramids of B frames.
+            detections: Per frame, on the host, ``bboxes`` (N, 4) in pixels of the
+                network input, ``labels`` (N,) and, with two box heads,
                 ``visible_bboxes`` (N, 4).
 
         Returns:
-            {kind: per image (N, h, w) float32 in [0, 1]}.
+            {kind: per frame (N, h, w) float32 in [0, 1]}, on the device.
         """
         logits = {}
         groups = [self.mask_kinds] if self.visible_bbox_head is None else zip(self.mask_kinds)
         for kinds in groups:
-            boxes = [mask_boxes(kinds[0], d) for d in detections]
-            logits |= self._forward_mask_heads(x, boxes, kinds)
-        labels = torch.cat([d.labels for d in detections])
+            boxes = _on_device([mask_boxes(kinds[0], d) for d in detections], views)
+            logits |= self._forward_mask_heads(views, boxes, kinds)
+        labels = torch.cat(_on_device([d.labels for d in detections], views))
         counts = [len(d) for d in detections]
-        return {kind: list(_of_class(logits[kind], labels).float().sigmoid().split(counts))
+        return {kind: list(of_class(logits[kind], labels).float().sigmoid().split(counts))
                 for kind in self.mask_kinds}
 
 
@@ -228,12 +244,12 @@ def _visible_name(loss: str) -> str:
     return loss.replace('loss_', 'loss_visible_') if 'loss_' in loss else f'visible_{loss}'
 
 
-def _of_class(logits: Tensor, labels: Tensor) -> Tensor:
-    """The channel of each region's label: (R, K, h, w), (R,) -> (R, h, w)."""
-    index = _channels(logits, labels).view(-1, 1, 1, 1)
-    return logits.gather(1, index.expand(-1, 1, *logits.shape[-2:]))[:, 0]
+def _mean(outputs: Sequence[Tensor]) -> Tensor:
+    # Bit for bit the output itself where there is one view.
+    return outputs[0] if len(outputs) == 1 else torch.stack(tuple(outputs)).mean(dim=0)
 
 
-def _channels(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mask channel of each region: its label, or 0 where the head is class-agnostic."""
-    return labels if logits.size(1) > 1 else torch.zeros_like(labels)
+def _on_device(tensors: list[Tensor], views: Sequence[Feats]) -> list[Tensor]:
+    """Tensors of the host where the features are, in one copy."""
+    together = torch.cat(tensors).to(views[0][0].device, non_blocking=True)
+    return list(together.split([len(each) for each in tensors]))

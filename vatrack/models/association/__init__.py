@@ -1,0 +1,9 @@
+"""What decides identity, with its losses."""
+from .base import Association, TrackerAssociation
+from .clip import FeatureClip, FrameBatch
+from .embedding import EmbeddingAssociation
+from .mt_head import MTEmbedHead, MTTrackHead
+from .qd_head import QDEmbedHead, QDTrackHead
+
+__all__ = ['Association', 'EmbeddingAssociation', 'FeatureClip', 'FrameBatch', 'MTEmbedHead',
+           'MTTrackHead', 'QDEmbedHead', 'QDTrackHead', 'TrackerAssociation']

@@ -1,0 +1,97 @@
+"""What decides identity: losses, and a step from detections to instances with ids."""
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
+
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from vatrack.registry import MODELS
+
+from .clip import FeatureClip
+
+
+class Association(BaseModule):
+    """The part of a :class:`~vatrack.models.TrackedDetector` that gives identities.
+
+    It remembers nothing: what it knows of a video is a memory that the caller
+    holds.
+
+    Attributes:
+        frames: What its loss needs of a training clip: 'none' (there is no loss),
+            'pair' (a key and a reference frame) or 'clip' (all frames are keys).
+    """
+
+    frames: ClassVar[Literal['none', 'pair', 'clip']] = 'none'
+
+    def loss(self, clip: FeatureClip) -> dict[str, Tensor]:
+        """Losses of a batch of training clips."""
+        return {}
+
+    @abstractmethod
+    def begin(self) -> Any:
+        """Memory of a new video."""
+
+    @abstractmethod
+    def step(self, feats: tuple[Tensor, ...], detections: list[InstanceData], metas: list[dict],
+             memory: Any) -> list[InstanceData]:
+        """Give ids to the detections of consecutive frames.
+
+        Args:
+            feats: Feature maps (T, C, H_l, W_l) of T frames.
+            detections: Per frame ``bboxes`` (N, 4) in pixels of the network
+                input, ``scores`` (N,) and ``labels`` (N,).
+            metas: Metainfo per frame.
+            memory: Of this video; changed in place.
+
+        Returns:
+            Per frame the detections that belong to tracks, on the host, with
+            ``instances_id`` (M,) int64.
+        """
+
+    def finish(self, memory: Any) -> InstanceData | None:
+        """What is known of tracks only at the end (``pred_tracks``), or None."""
+        return None
+
+
+@MODELS.register_module()
+class TrackerAssociation(Association):
+    """A policy that needs nothing learnt: boxes, classes and scores decide.
+
+    Args:
+        tracker: Config of a policy, see :mod:`vatrack.track`.
+
+    Raises:
+        ValueError: The policy compares embeddings.
+    """
+
+    def __init__(self, tracker: dict, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.tracker = MODELS.build(tracker)
+        if self.tracker.needs_embeds:
+            raise ValueError(
+                f'{type(self.tracker).__name__} compares embeddings: give the model '
+                'association=dict(type="EmbeddingAssociation", head=..., tracker=...), as in '
+                'configs/_base_/association, or choose tracker=dict(type="NoAssociation")')
+
+    def begin(self) -> Any:
+        """Memory of the policy."""
+        return self.tracker.begin()
+
+    def step(self, feats: tuple[Tensor, ...], detections: list[InstanceData], metas: list[dict],
+             memory: Any) -> list[InstanceData]:
+        """See :class:`Association`."""
+        return self._track(detections, metas, memory)
+
+    def _track(self, detections: list[InstanceData], metas: list[dict],
+               memory: Any) -> list[InstanceData]:
+        # One copy for all frames: the policy decides on the host, see vatrack/track/base.py.
+        on_host = InstanceData.cat(detections).to('cpu')
+        kept, start = [], 0
+        for found, meta in zip(detections, metas, strict=True):
+            of_frame = on_host[start:start + len(found)]
+            start += len(found)
+            kept.append(self.tracker.track(of_frame, meta['frame_id'], memory))
+        return kept
