@@ -24,8 +24,10 @@ class VideoStream:
 
     Iterate over it, once: frames are read and prepared in a thread of their
     own while the model is at work on those before. Left early it should be
-    closed; it is a context manager. Memory holds the frames of two batches,
-    and of the tracks only run-length encoded masks.
+    closed; it is a context manager. Memory holds the frames of two batches and
+    those that a model holds back, and of the tracks only run-length encoded
+    masks. For a model that answers at the end of the video, files are read
+    once more, so that their frames need not be kept.
 
     Attributes:
         source: Where the frames come from.
@@ -43,6 +45,7 @@ class VideoStream:
         self._size = (0, 0)
         self._collector = TrackCollector(1, range(1, len(model.classes) + 1),
                                          model.kinds) if keep_tracks else None
+        self._stopped = False
         self._pred_tracks: InstanceData | None = None
         self._frames = self._run()
 
@@ -62,6 +65,10 @@ class VideoStream:
     def close(self) -> None:
         """End the video here; :meth:`result` then holds the frames that were taken."""
         self._frames.close()
+
+    def stop(self) -> None:
+        """Read no further; frames that were read are still finished. Safe in a signal handler."""
+        self._stopped = True
 
     def result(self) -> VideoResult:
         """Go through the frames that are left, and return the tracks of the whole video.
@@ -91,7 +98,7 @@ class VideoStream:
         failed: Exception | None = None
         with closing(read_ahead(self._prepared(), self._batch_size)) as prepared:
             batches = _batches(self.stopwatch.each('wait', prepared), self._batch_size)
-            while True:
+            while not self._stopped:
                 try:
                     batch = next(batches, None)
                 except Exception as error:  # of the source: what came before it is finished first
