@@ -18,7 +18,7 @@ from vatrack.video import VideoError
 from vatrack.video.source import read_image
 
 sys.path.insert(0, str(REPO / 'tests/models'))
-import made_models  # noqa: E402, F401  (registers)
+import made_models  # noqa: F401  (registers)
 
 DELAYED, OFFLINE = 'model.type=DelayedDetector', 'model.type=OfflineDetector'
 _numbers = count()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tracker_input import axis, found
 
-from vatrack.track.memory import Memory, new_ids
+from vatrack.track.base import Memory, new_ids
 
 
 def memory(ids: list[int], frame_id: int = 0, first: int = 0) -> Memory:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .association.clip import FeatureClip, FrameBatch
+from .association.base import FeatureClip, FrameBatch
 from .detectors.base import Feats
 from .video_model import Ending, VideoModel
 

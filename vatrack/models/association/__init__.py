@@ -1,6 +1,5 @@
 """What decides identity, with its losses."""
-from .base import Association, TrackerAssociation
-from .clip import FeatureClip, FrameBatch
+from .base import Association, FeatureClip, FrameBatch, TrackerAssociation
 from .embedding import EmbeddingAssociation
 from .mt_head import MTEmbedHead, MTTrackHead
 from .qd_head import QDEmbedHead, QDTrackHead

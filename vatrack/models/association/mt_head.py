@@ -7,8 +7,8 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .clip import FeatureClip
-from .track_head import TrackHead
+from .base import FeatureClip
+from .embedding import TrackHead
 
 
 @MODELS.register_module()

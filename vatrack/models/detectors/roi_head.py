@@ -15,9 +15,8 @@ from torchvision.ops import clip_boxes_to_image
 from vatrack.registry import MODELS
 from vatrack.structures import bboxes_field
 
-from ..mask_ops import crop_mask_targets
 from .base import Feats
-from .region_masks import of_class
+from .region_masks import crop_mask_targets, of_class
 
 
 @MODELS.register_module()

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS, bboxes_field, masks_field
 
-from ..mask_ops import paste_masks
 from .base import Feats, FrameDetector
+from .region_masks import paste_masks
 from .roi_head import mask_boxes
 
 
