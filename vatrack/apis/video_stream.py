@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
+import torch
 from mmengine.structures import InstanceData
 
+from vatrack.models import VideoSession
 from vatrack.structures import TrackCollector
 from vatrack.video import FrameSource, VideoFrame, read_ahead
 
@@ -17,6 +20,44 @@ from .stopwatch import Stopwatch
 from .video_result import FrameResult, VideoResult, read_instances
 
 Item = TypeVar('Item')
+
+
+class _OpenVideo:
+    """The session of one video, and what surrounds its steps."""
+
+    def __init__(self, loaded: LoadedModel, stopwatch: Stopwatch) -> None:
+        self._model, self._device, self._dtype = loaded.video_model, loaded.device, loaded.dtype
+        self._stopwatch = stopwatch
+        with self._computing():
+            self._session = VideoSession(loaded.video_model)
+
+    def push(self, samples: Sequence[dict[str, Any]]) -> list[InstanceData]:
+        """Take the next frames, from :meth:`LoadedModel.prepare`.
+
+        Returns:
+            ``pred_track_instances`` of the next frames that are finished.
+        """
+        clips = [sample['data_samples'] for sample in samples]
+        batch = dict(inputs=[sample['inputs'] for sample in samples], data_samples=clips)
+        with self._computing():
+            batch = self._model.data_preprocessor(batch, False)
+            frames = [frame for clip in batch['data_samples'] for frame in clip.video_data_samples]
+            done = self._session.push(batch['inputs'].flatten(0, 1), frames)
+        return [frame.pred_track_instances for frame in done]
+
+    def close(self) -> tuple[list[InstanceData], InstanceData | None]:
+        """End the video: the instances of the frames left, and ``pred_tracks`` or None."""
+        with self._computing():
+            done, pred_tracks = self._session.close()
+        return [frame.pred_track_instances for frame in done], pred_tracks
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        # Set anew each time: videos that are open together have a stopwatch each.
+        self._model.measure = partial(self._stopwatch.measure, on_device=True)
+        with self._model.measure('detector'), torch.inference_mode(), \
+                torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
+            yield
 
 
 class VideoStream:
@@ -90,11 +131,11 @@ class VideoStream:
             list(self._collector.tracks(self._pred_tracks)))
 
     def _run(self) -> Iterator[FrameResult]:
-        video = self._model.open(self.stopwatch)
+        video = _OpenVideo(self._model, self.stopwatch)
         # Frames whose results are not there yet; none if they come at the end: memory would grow
         # with the video, so the source is read once more.
         waiting: deque[VideoFrame] = deque()
-        reread = self._model.needs_end and self.source.can_reread
+        reread = self._model.video_model.delay is None and self.source.can_reread
         failed: Exception | None = None
         with closing(read_ahead(self._prepared(), self._batch_size)) as prepared:
             batches = _batches(self.stopwatch.each('wait', prepared), self._batch_size)

@@ -8,8 +8,7 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .base import Memory, Tracker, TrackTable, best_first
-from .matching import UNMATCHED, greedy_assign
+from .base import UNMATCHED, Memory, Tracker, TrackTable, best_first, greedy_assign
 
 
 @MODELS.register_module()

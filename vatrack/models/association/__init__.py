@@ -1,6 +1,5 @@
 """What decides identity, with its losses."""
-from .base import Association, FeatureClip, FrameBatch, TrackerAssociation
-from .embedding import EmbeddingAssociation
+from .base import Association, EmbeddingAssociation, FeatureClip, FrameBatch, TrackerAssociation
 from .mt_head import MTEmbedHead, MTTrackHead
 from .qd_head import QDEmbedHead, QDTrackHead
 

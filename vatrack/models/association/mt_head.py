@@ -7,8 +7,7 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .base import FeatureClip
-from .embedding import TrackHead
+from .base import FeatureClip, TrackHead
 
 
 @MODELS.register_module()

@@ -10,8 +10,7 @@ from torch.nn.functional import normalize, softplus
 
 from vatrack.registry import MODELS
 
-from .base import FeatureClip
-from .embedding import TrackHead
+from .base import FeatureClip, TrackHead
 
 
 @MODELS.register_module()
