@@ -72,7 +72,7 @@ def test_sizes_of_vatrack():
         ('backbone', model.detector.backbone), ('neck', model.detector.neck),
         ('rpn', model.detector.rpn_head), ('box', roi_head.bbox_head),
         ('visible', roi_head.mask_heads['visible']), ('amodal', roi_head.mask_heads['amodal']),
-        ('track', model.track_head)]} == dict(
+        ('track', model.association.head)]} == dict(
             backbone=81_406_272, neck=3_344_384, rpn=593_935, box=14_019_705, visible=2_628_888,
             amodal=2_628_888, track=15_469_824)
     assert count(model) == 120_091_896
