@@ -25,7 +25,7 @@ _KINDS = {
     'maskjoint': (('amodal',), ('amodal', 'visible')),
     'mask-rcnn': (('visible',), ('visible',)),
 }
-#: Tracker, track head, its losses and its number of parameters.
+#: Tracker, embedding head, its losses and its number of parameters.
 _ASSOCIATION: dict[str, tuple] = {
     'qd': ('QDTracker', 'QDTrackHead', ('loss_track', 'loss_track_aux'), 15_469_824),
     'mt': ('MTTracker', 'MTTrackHead', ('loss_track',), (12544 + 1) * 1024 + (1024 + 1) * 1024),
@@ -58,7 +58,7 @@ class Expected:
     box_kinds: tuple[str, ...]
     mask_kinds: tuple[str, ...]
     tracker: str
-    track_head: str | None
+    embedding_head: str | None
     losses: set[str]
     metrics: list[str]
     train_file: str

@@ -64,8 +64,9 @@ def test_the_model_is_the_system_of_the_name(config, named):
     roi_head = config.model.detector.roi_head
     heads = {kind for kind, head in roi_head.mask_heads.items() if head is not None}
     assert heads == set(named.mask_kinds)
-    assert config.model.tracker.type == named.tracker
-    assert config.model.get('track_head', {}).get('type') == named.track_head
+    association = config.model.association
+    assert association.tracker.type == named.tracker
+    assert association.get('head', {}).get('type') == named.embedding_head
     second = roi_head.get('visible_bbox_head')
     assert second == (roi_head.bbox_head if named.box_kinds == ('amodal', 'visible') else None)
 
@@ -74,7 +75,7 @@ def test_training_data_are_those_of_the_system(config, named):
     dataset = config.train_dataloader.dataset
     assert set(dataset.mask_kinds) == set(named.mask_kinds)
     assert tuple(dataset.box_kinds) == named.box_kinds
-    if named.track_head is None:
+    if named.embedding_head is None:
         assert dataset.clip_sampler is None
     else:
         assert dataset.clip_sampler == dict(type='KeyReferenceSampler', scope=3, num_refs=1)
@@ -144,7 +145,7 @@ def test_recipe_of_the_paper(config, named):
     if config.model.detector.backbone.get('depth') == 18:
         assert config.train_cfg.max_epochs <= 40
         return
-    assert config.model.tracker == TRACKERS[named.tracker] | {'type': named.tracker}
+    assert config.model.association.tracker == TRACKERS[named.tracker] | {'type': named.tracker}
     found = config.model.detector.test_cfg.rcnn
     assert (found.score_thr, found.nms.iou_threshold, found.max_per_img) == (.01, .5, 100)
     optimizer, (warm_up, steps) = config.optim_wrapper.optimizer, config.param_scheduler
@@ -220,9 +221,9 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         'model.detector.test_cfg.rcnn.max_per_img=5',
         *(f'model.detector.roi_head.{head}.fc_out_channels=32'
           for head in ('bbox_head', 'visible_bbox_head') if model.detector.roi_head.get(head))]
-    if 'track_head' in model:
-        options += ['model.track_head.train_cfg.sampler.num=16',
-                    'model.track_head.embed_head.fc_out_channels=32']
+    if 'head' in model.association:
+        options += ['model.association.head.train_cfg.sampler.num=16',
+                    'model.association.head.embed_head.fc_out_channels=32']
     config = load_config(path, parse_options(options))
     if config.model.detector.backbone.type == 'ResNeXt':
         config.model.detector.backbone.update(depth=50, groups=4)

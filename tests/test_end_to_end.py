@@ -124,7 +124,7 @@ def metrics(path: Path) -> dict:
 def test_bare_test_call_takes_the_newest_run(run, capsys):
     config = (run / CONFIG.name).read_bytes()
     assert test_tool('--eval', 'vAP', '--visible-as-amodal', '--protocol', 'ytvis',
-                     '--cfg-options', 'model.tracker.match_score_thr=0.6') == 0
+                     '--cfg-options', 'model.association.tracker.match_score_thr=0.6') == 0
     printed = capsys.readouterr().out
     assert 'testing work_dirs/vatrack_qd_synthetic/epoch_2.pth with work_dirs/' in printed
     assert 'visible masks against amodal truth' in printed

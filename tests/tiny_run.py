@@ -38,12 +38,12 @@ def tiny_options(root: Path, *more: str) -> list[str]:
         'model.detector.neck.in_channels=[8, 16, 32, 64]',
         'model.detector.train_cfg.rpn_proposal.max_per_img=32',
         'model.detector.train_cfg.rcnn.sampler.num=16',
-        'model.track_head.train_cfg.sampler.num=16',
+        'model.association.head.train_cfg.sampler.num=16',
         'model.detector.test_cfg.rpn.max_per_img=16',
         'model.detector.test_cfg.rcnn.max_per_img=6',
         # A model that has hardly learned is sure of nothing.
-        'model.tracker.init_score_thr=0.01',
-        'model.tracker.obj_score_thr=0.01',
+        'model.association.tracker.init_score_thr=0.01',
+        'model.association.tracker.obj_score_thr=0.01',
         'train_cfg.max_epochs=1',
         # mmengine keeps loggers by name; names have seconds, runs here take less.
         f'experiment_name=tiny_{next(_runs)}',

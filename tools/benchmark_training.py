@@ -39,7 +39,7 @@ from vatrack.registry import MODELS
 def mmdet_model(config: Config) -> ConfigDict:
     """Config of mmdet's MaskTrackRCNN with the detector of ``config`` and one mask head."""
     model = copy.deepcopy(config.model)
-    roi_head = model.detector.roi_head
+    model.detector.type, roi_head = 'MaskRCNN', model.detector.roi_head
     head = next(head for head in roi_head.pop('mask_heads').values() if head is not None)
     roi_head.pop('visible_bbox_head', None)
     roi_head.update(type='StandardRoIHead', mask_head=head)
@@ -59,10 +59,11 @@ def mmdet_model(config: Config) -> ConfigDict:
 
 
 def single_kind(batch: dict) -> dict:
-    """A batch as mmdet takes it: the masks of one kind."""
+    """A batch as mmdet takes it: the masks of one kind, ids by the name that its head reads."""
     batch = copy.deepcopy(batch)
     for clip in batch['data_samples']:
         for frame in clip.video_data_samples:
+            frame.gt_instances.instances_ids = frame.gt_instances.instances_id
             masks = frame.gt_instances.get('masks')
             if masks is not None:
                 frame.gt_instances.masks = masks.kind(masks.kinds[0])

@@ -76,7 +76,7 @@ class FakeCommands:
 def write_config(path: Path, tracker: str = 'QDTracker', epochs: int = 1) -> Path:
     """A config that is read, but not built."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    model = {'type': 'TrackedRCNN', 'tracker': {'type': tracker}}
+    model = {'type': 'TrackedDetector', 'association': {'tracker': {'type': tracker}}}
     path.write_text(f'model = {json.dumps(model)}\ntrain_cfg = dict(max_epochs={epochs})\n'
                     'randomness = dict(seed=0)\n')
     return path

@@ -387,7 +387,7 @@ def tiny_study(root: Path, folder: Path) -> list[str]:
     for name in ('vatrack_qd_synthetic', 'maskjoint_none_synthetic'):
         config = tiny_config(root, folder / 'unused')
         if name.startswith('maskjoint'):
-            config.model.tracker = {'type': 'NoAssociation'}
+            config.model.association.tracker = {'type': 'NoAssociation'}
             config.val_evaluator.metric = ['AP']
         path = folder / 'configs' / f'{name}.py'
         path.parent.mkdir(exist_ok=True)

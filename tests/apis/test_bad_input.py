@@ -155,16 +155,16 @@ def test_truncated_checkpoint_is_not_tested(trained_run, error_line, truncated):
 
 def test_checkpoint_of_another_architecture_is_not_resumed(
         trained_run, tiny_data, tmp_path, error_line):
-    options = ('model.track_head.embed_head.embed_channels=32',)
+    options = ('model.association.head.embed_head.embed_channels=32',)
     assert train_tool(tiny_data, tmp_path / 'run', '--resume', str(trained_run / 'epoch_1.pth'),
                       options=options) == 1
     line = error_line()
-    assert 'of another architecture' in line and 'track_head.embed_head' in line
+    assert 'of another architecture' in line and 'association.head.embed_head' in line
 
 
 def test_checkpoint_of_another_architecture_is_not_tested(trained_run, tmp_path, error_line):
     assert test_tool(trained_run / CONFIG.name, trained_run / 'epoch_2.pth', '--work-dir', tmp_path,
-                     '--cfg-options', 'model.track_head.embed_head.embed_channels=32') == 1
+                     '--cfg-options', 'model.association.head.embed_head.embed_channels=32') == 1
     assert 'of another architecture' in error_line()
 
 

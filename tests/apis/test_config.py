@@ -30,18 +30,19 @@ def test_option_without_value_is_refused():
 
 def test_options_reach_dicts_lists_and_absent_parts():
     config = load_config(CONFIG, parse_options([
-        'model.tracker.match_score_thr=0.6',
+        'model.association.tracker.match_score_thr=0.6',
         'train_dataloader.dataset.pipeline.0.transforms.3.prob=0.25',
         'auto_scale_lr.enable=True', 'custom_imports=None', 'load_from=weights.pth']))
-    assert config.model.tracker.match_score_thr == 0.6
+    assert config.model.association.tracker.match_score_thr == 0.6
     assert config.train_dataloader.dataset.pipeline[0].transforms[3].prob == 0.25
     assert config.auto_scale_lr.enable is True
     assert config.load_from == 'weights.pth'
 
 
 @pytest.mark.parametrize(('option', 'message'), [
-    ('model.traker.match_score_thr=0.6', "model has no 'traker'; did you mean 'tracker'?"),
-    ('modle.tracker=None', "the config has no 'modle'; did you mean 'model'?"),
+    ('model.association.traker.match_score_thr=0.6',
+     "model.association has no 'traker'; did you mean 'tracker'?"),
+    ('modle.association=None', "the config has no 'modle'; did you mean 'model'?"),
     ('optim_wrapper.optimizer.lrr=0.1', "no such key; did you mean 'lr'?"),
     ('train_cfg.max_epoch=2', "no such key; did you mean 'max_epochs'?"),
     ('train_dataloader.dataset.pipeline.7.x=2', "train_dataloader.dataset.pipeline has no '7'"),
@@ -56,8 +57,8 @@ def test_misspelt_options_are_refused(option, message):
 
 @pytest.mark.parametrize('option', [
     'max_epochs=9', 'scale=(96, 64)', 'scale.0=96', 'num_classes=7', 'mask_head.num_convs=1',
-    'train_pipeline.0.transforms.2.scale=(96, 64)', 'track_head.type=MTTrackHead',
-    'tracker.init_score_thr=0.1', 'data_root=elsewhere/', 'vis_backends=[]'])
+    'train_pipeline.0.transforms.2.scale=(96, 64)', 'association.head.type=MTTrackHead',
+    'association.tracker.init_score_thr=0.1', 'data_root=elsewhere/', 'vis_backends=[]'])
 def test_variables_that_only_helped_to_write_the_config_are_refused(option):
     """What they went into has its value already, and nothing would change."""
     with pytest.raises(ConfigError) as caught:
@@ -65,6 +66,40 @@ def test_variables_that_only_helped_to_write_the_config_are_refused(option):
     assert f'--cfg-options {option.partition("=")[0]}: ' in str(caught.value)
     assert 'only helped to write the config' in str(caught.value)
     assert "'model'" in str(caught.value) and 'train_dataloader' in str(caught.value)
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ("model = dict(tracker=dict(match_score_thr=0.6))",
+     'model.tracker is now model.association.tracker'),
+    ("model = dict(track_head=dict(type='QDTrackHead'))",
+     'model.track_head is now model.association.head'),
+    ("model = dict(type='TrackedRCNN')", "model.type 'TrackedRCNN' is now 'TrackedDetector'"),
+    ("model = dict(detector=dict(type='MaskRCNN'))",
+     "model.detector.type 'MaskRCNN' is now 'AmodalMaskRCNN'"),
+])
+def test_names_of_earlier_versions_are_refused_with_the_new_one(tmp_path, text, message):
+    path = write_config(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value) == f'{path}: {message}; see docs/migration.md'
+
+
+@pytest.mark.parametrize(('option', 'message'), [
+    ('model.tracker.match_score_thr=0.6', 'model.tracker is now model.association.tracker'),
+    ("model.tracker={'type': 'IoUTracker'}", 'model.tracker is now model.association.tracker'),
+    ('model.track_head.embed_head.num_fcs=2', 'model.track_head is now model.association.head'),
+])
+def test_options_of_earlier_versions_are_refused_with_the_new_key(option, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config(CONFIG, parse_options([option]))
+    assert str(caught.value) == f'--cfg-options {option.partition("=")[0]}: {message}'
+
+
+def test_models_of_other_classes_may_have_the_keys_of_earlier_versions(tmp_path):
+    path = write_config(tmp_path, "model = dict(_delete_=True, type='mmdet.MaskTrackRCNN', "
+                        "detector=dict(type='MaskRCNN'), track_head=dict(), tracker=dict())")
+    config = load_config(path, {'model.tracker.num_frames_retain': 5})
+    assert config.model.tracker.num_frames_retain == 5
 
 
 @pytest.mark.parametrize('name', ['find_unused_parameters', 'sync_bn', 'model_wrapper_cfg'])
@@ -92,7 +127,7 @@ def test_video_metrics_without_association_are_refused(split, metric):
 
 
 @pytest.mark.parametrize('options', [
-    ['model.tracker.type=IoUTracker', "test_evaluator.metric=['AP', 'vAP']"],
+    ['model.association.tracker.type=IoUTracker', "test_evaluator.metric=['AP', 'vAP']"],
     ["test_evaluator.metric='AP'"], ['test_evaluator=None']])
 def test_association_by_overlap_is_one_option_away(options):
     check_association(load_config(IMAGE_BASED, parse_options(options)), 'test')
@@ -149,7 +184,7 @@ def test_checkpoint_or_results_in_place_of_the_config_are_refused(tmp_path, name
 @pytest.mark.parametrize(('text', 'message'), [
     ('model = dict(detector=dict(bckbone=dict(depth=18)))',
      "MaskRCNN takes no 'bckbone'; did you mean 'backbone'?"),
-    ("model = dict(tracker=dict(type='QDTraker'))",
+    ("model = dict(association=dict(tracker=dict(type='QDTraker')))",
      "there is no model 'QDTraker'; did you mean 'QDTracker'?"),
     ("model = dict(detector=dict(neck=dict(_delete_=True, type='FPN', in_channels=[8])))",
      "FPN lacks 'out_channels' and 'num_outs'"),

@@ -33,7 +33,8 @@ MODULES = {
 }
 for modules in MODULES.values():
     modules |= {'backbone': 'detector.backbone', 'neck': 'detector.neck',
-                'rpn_head': 'detector.rpn_head', 'roi_head.track_head': 'track_head.embed_head'}
+                'rpn_head': 'detector.rpn_head',
+                'roi_head.track_head': 'association.head.embed_head'}
 
 
 def model_config(kind: str, **changes: Any) -> ConfigDict:

@@ -248,5 +248,5 @@ def test_the_report_says_what_coco_weights_leave(shapes):
                  'copied: roi_head.bbox_head.shared_fcs.0.weight -> '
                  'detector.roi_head.visible_bbox_head.shared_fcs.0.weight',
                  'left to be initialised: 28 entries of the model',
-                 'track_head.embed_head  16'):
+                 'association.head  16'):
         assert part in text

@@ -85,7 +85,7 @@ def head_outputs(model: nn.Module) -> list[Tensor]:
             *feats, *(each for level in model.detector.rpn_head(feats) for each in level),
             *(each for head in roi_head.bbox_heads for each in head(regions[0])),
             *(head(regions[1]) for head in roi_head.mask_heads.values()),
-            *model.track_head.embed(feats, [boxes])]
+            *model.association.head.embed(feats, [boxes])]
 
 
 @pytest.mark.parametrize('kind', LEGACY)

@@ -158,6 +158,20 @@ def test_order_of_videos_and_size_of_batches_do_not_matter(ann_file, tmp_path, b
     assert results[0] == results[1]
 
 
+def test_a_model_may_hold_frames_back_and_say_at_the_end_what_its_tracks_are(ann_file, tmp_path):
+    out = tmp_path / 'results.json'
+    metric = make_metric(ann_file, out=str(out))
+    said = dict(instances_id=torch.tensor([0]), labels=torch.tensor([1]),
+                scores=torch.tensor([.25]))
+    metric.process(None, [{}])
+    metric.process(None, [{'video_data_samples': perfect(3), 'pred_tracks': said}])
+    feed(metric, perfect(8))
+    metric.evaluate(5)
+    first, second = read_results(out, load_annotations(ann_file))
+    assert (first.category_id, first.score, first.scores) == (4, .25, None)
+    assert (second.category_id, second.score, second.scores) == (7, .5, [.5, .5])
+
+
 def test_two_validations_of_one_run_are_independent(ann_file):
     metric = make_metric(ann_file)
     feed(metric, [frame(3, t, [detection(0, amodal=(30, 20, 9, 9), visible=(30, 20, 9, 9))])

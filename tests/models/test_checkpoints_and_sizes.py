@@ -7,9 +7,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import load_state_dict
+from mmengine.runner.checkpoint import load_checkpoint, load_state_dict
 from tiny_model import build, config
 
+from vatrack.apis.weights import check_resumable, load_weights
 from vatrack.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -55,6 +56,30 @@ def test_own_checkpoints_load_strictly():
     assert not any('.mask_head.' in key for key in model.state_dict())
 
 
+def load_by_torch(model, path: Path) -> None:
+    model.load_state_dict(torch.load(path, weights_only=False)['state_dict'], strict=True)
+
+
+def load_by_mmengine(model, path: Path) -> None:
+    load_checkpoint(model, str(path), strict=True)
+
+
+@pytest.mark.parametrize('load', [load_by_torch, load_by_mmengine, load_weights])
+@pytest.mark.parametrize('association', ['qd', 'mt'])
+def test_checkpoints_of_version_0_1_are_loaded(association, load, tmp_path):
+    """Where the embedding head was ``track_head``."""
+    saved, model = (build(config(association=association), seed) for seed in (0, 1))
+    state = {key.replace('association.head.', 'track_head.'): value
+             for key, value in saved.state_dict().items()}
+    assert any(key.startswith('track_head.') for key in state)
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(dict(state_dict=state, optimizer={}, meta={}, message_hub={}), path)
+    check_resumable(model, path)
+    load(model, path)
+    for key, value in saved.state_dict().items():
+        assert torch.equal(model.state_dict()[key], value)
+
+
 def build_config(name: str):
     with DefaultScope.overwrite_default_scope('vatrack'), torch.device('meta'):
         return MODELS.build(Config.fromfile(CONFIGS / name).model)
@@ -72,7 +97,7 @@ def test_sizes_of_vatrack():
         ('backbone', model.detector.backbone), ('neck', model.detector.neck),
         ('rpn', model.detector.rpn_head), ('box', roi_head.bbox_head),
         ('visible', roi_head.mask_heads['visible']), ('amodal', roi_head.mask_heads['amodal']),
-        ('track', model.track_head)]} == dict(
+        ('track', model.association.head)]} == dict(
             backbone=81_406_272, neck=3_344_384, rpn=593_935, box=14_019_705, visible=2_628_888,
             amodal=2_628_888, track=15_469_824)
     assert count(model) == 120_091_896

@@ -19,7 +19,8 @@ WIDTH, HEIGHT, FRAMES = 128, 64, 12
 def our_config() -> ConfigDict:
     """QDTrack: the CPU-sized network with one class, and the tracker of the full-size config."""
     model = Config.fromfile(CONFIGS / 'qdtrack_qd_synthetic.py').model
-    model.tracker = Config.fromfile(CONFIGS / 'qdtrack_qd_sailvos-cut.py').model.tracker
+    full = Config.fromfile(CONFIGS / 'qdtrack_qd_sailvos-cut.py').model
+    model.association.tracker = full.association.tracker
     model.detector.roi_head.bbox_head.num_classes = 1
     model.detector.roi_head.mask_heads.visible.num_classes = 1
     model.detector.test_cfg.rpn.max_per_img = 50
@@ -30,6 +31,8 @@ def mmdets_config(ours: ConfigDict) -> ConfigDict:
     """The same numbers for mmdet's classes; its QDTrack has no masks."""
     model = copy.deepcopy(ours)
     model.type, model.detector.type = 'mmdet.QDTrack', 'FasterRCNN'
+    association = model.pop('association')
+    model.track_head, model.tracker = association.head, association.tracker
     roi_head = model.detector.roi_head
     for part in ('mask_heads', 'mask_roi_extractor'):
         del roi_head[part]
@@ -53,10 +56,11 @@ def models() -> tuple[torch.nn.Module, torch.nn.Module]:
     ours = build(our_config())
     # Random weights say much the same about every region; spread them.
     for layer in (ours.detector.roi_head.bbox_head.fc_cls, ours.detector.rpn_head.rpn_cls,
-                  ours.track_head.embed_head.fc_embed):
+                  ours.association.head.embed_head.fc_embed):
         torch.nn.init.normal_(layer.weight, std=.5)
     theirs = build(mmdets_config(ours=our_config()))
-    theirs.load_state_dict({name: value for name, value in ours.state_dict().items()
+    theirs.load_state_dict({name.replace('association.head.', 'track_head.'): value
+                            for name, value in ours.state_dict().items()
                             if '.mask_heads.' not in name}, strict=True)
     return ours, theirs
 

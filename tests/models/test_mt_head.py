@@ -8,8 +8,8 @@ from mmdet.models.tracking_heads import RoIEmbedHead
 from mmengine.structures import InstanceData
 from tiny_model import build, config, objects, training_batch
 
-from vatrack.models import MTEmbedHead
-from vatrack.models.mt_head import _slots
+from vatrack.models.association import FeatureClip, FrameBatch, MTEmbedHead
+from vatrack.models.association.mt_head import _slots
 
 BOXES = [[8, 8, 40, 40], [50, 10, 80, 50], [20, 30, 60, 60]]
 MOVED = [[12, 8, 44, 40], [50, 14, 80, 54], [24, 30, 64, 60]]
@@ -98,8 +98,12 @@ def test_slots_by_hand(ids, ref_ids, expected):
     assert slots.tolist() == expected and slots.dtype == torch.int64
 
 
+def no_proposals(*_):
+    raise AssertionError('regions of the reference frame are its true boxes')
+
+
 def head_loss(model, key_gt, ref_gt, seed: int = 0):
-    """Loss of the track head alone, and the features it is computed of."""
+    """Loss of the head alone, and the features it is computed of."""
     data = model.data_preprocessor(training_batch((key_gt, ref_gt)), training=True)
     clip, = data['data_samples']
     with torch.no_grad():
@@ -107,7 +111,9 @@ def head_loss(model, key_gt, ref_gt, seed: int = 0):
     feats = [tuple(level.requires_grad_() for level in frame) for frame in feats]
     torch.manual_seed(seed)
     proposals = [InstanceData(bboxes=key_gt.bboxes + 1)]
-    losses = model.track_head.loss(*feats, proposals, None, [clip[0]], [clip[1]])
+    losses = model.association.head.loss(FeatureClip(
+        FrameBatch(feats[0], [clip[0]], lambda *_: proposals),
+        FrameBatch(feats[1], [clip[1]], no_proposals)))
     return losses['loss_track'], feats
 
 
@@ -121,8 +127,8 @@ def test_gradient_reaches_key_and_reference_features(model):
 
 def test_only_true_boxes_of_the_reference_frame_are_slots(model, monkeypatch):
     seen = []
-    original = model.track_head.embed
-    monkeypatch.setattr(model.track_head, 'embed', lambda feats, boxes: seen.append(boxes)
+    original = model.association.head.embed
+    monkeypatch.setattr(model.association.head, 'embed', lambda feats, boxes: seen.append(boxes)
                         or original(feats, boxes))
     key, ref = objects(BOXES, ids=[0, 7, 4]), objects(MOVED[::-1], ids=[7, 5, 0])
     head_loss(model, key, ref)

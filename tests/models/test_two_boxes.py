@@ -73,7 +73,7 @@ def test_losses_equal_mmdets_of_a_model_for_that_kind(kind, model):
     truth = [objects(BOXES, labels=[5, 0, 3], two_boxes=True),
              objects(OTHERS, labels=[1, 2], two_boxes=True)]
     feats, proposals = features(model, 2), random_proposals(0, *truth)
-    ours = model.detector.roi_head.loss(feats, proposals, [
+    ours = model.detector.roi_head.loss([feats], proposals, [
         DetDataSample(gt_instances=gt) for gt in truth])
     own = [InstanceData(bboxes=gt.visible_bboxes if kind == 'visible' else gt.bboxes,
                         labels=gt.labels, masks=gt.masks.kind(kind)) for gt in truth]
@@ -94,7 +94,7 @@ def test_the_kinds_are_assigned_apart(model):
     moved = copy.deepcopy(truth)
     moved.visible_bboxes = moved.visible_bboxes + torch.tensor([0., 9., 0., 9.])
     feats, proposals = features(model, 1), random_proposals(1, truth)
-    first, second = (model.detector.roi_head.loss(feats, proposals,
+    first, second = (model.detector.roi_head.loss([feats], proposals,
                                                   [DetDataSample(gt_instances=gt)])
                      for gt in (truth, moved))
     changed = {name for name in first if not torch.equal(first[name], second[name])}
@@ -148,7 +148,7 @@ def test_visible_boxes_equal_those_of_one_box_at_a_time(agnostic, score_thr, kep
     with torch.no_grad():
         expected = one_at_a_time(model, feats, frames, score_thr)
         model.detector.roi_head.predict_visible_boxes(
-            feats, frames, [dict(img_shape=(HEIGHT, WIDTH))] * len(frames))
+            [feats], frames, [dict(img_shape=(HEIGHT, WIDTH))] * len(frames))
     same = []
     for frame, boxes in zip(frames, expected, strict=True):
         torch.testing.assert_close(frame.visible_bboxes, boxes, atol=1e-3, rtol=1e-4)
@@ -162,7 +162,7 @@ def test_visible_boxes_stay_inside_the_frame(model):
     feats, frames = features(model, 1), random_detections(1, 30)
     frames[0].bboxes = frames[0].bboxes * torch.tensor([1.3, 1.6, 1.3, 1.6])
     with torch.no_grad():
-        model.detector.roi_head.predict_visible_boxes(feats, frames, [dict(img_shape=(50, 80))])
+        model.detector.roi_head.predict_visible_boxes([feats], frames, [dict(img_shape=(50, 80))])
     boxes = frames[0].visible_bboxes
     assert boxes.min() == 0 and boxes[:, 0::2].max() == 80 and boxes[:, 1::2].max() == 50
 

@@ -12,7 +12,8 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
-from vatrack.models import TrackedRCNN
+from vatrack.models import TrackedDetector
+from vatrack.models.association import EmbeddingAssociation
 from vatrack.registry import MODELS
 from vatrack.structures import rle
 from vatrack.structures.masks import MasksByKind
@@ -53,7 +54,7 @@ def _bbox_head() -> dict:
 
 def _detector(kinds: Sequence[str], two_boxes: bool) -> dict:
     return dict(
-        type='MaskRCNN',
+        type='AmodalMaskRCNN',
         backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8,
                       out_indices=(0, 1, 2, 3), norm_eval=True),
         neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=_CHANNELS, num_outs=4),
@@ -119,6 +120,13 @@ def _mt_head() -> dict:
                          add_gt_as_proposals=True)))
 
 
+_ASSOCIATIONS = {
+    'qd': dict(type='EmbeddingAssociation', head=_qd_head(), tracker=dict(type='QDTracker')),
+    'mt': dict(type='EmbeddingAssociation', head=_mt_head(), tracker=dict(type='MTTracker')),
+    'none': dict(type='TrackerAssociation', tracker=dict(type='NoAssociation')),
+}
+
+
 def config(kinds: Sequence[str] = ('visible', 'amodal'), association: str = 'qd',
            two_boxes: bool = False) -> ConfigDict:
     """Config of a system at toy size; may be changed.
@@ -129,17 +137,14 @@ def config(kinds: Sequence[str] = ('visible', 'amodal'), association: str = 'qd'
         two_boxes: With a box head for visible boxes.
     """
     model = dict(
-        type='TrackedRCNN', detector=_detector(kinds, two_boxes),
+        type='TrackedDetector', detector=_detector(kinds, two_boxes),
         data_preprocessor=dict(type='TrackDataPreprocessor', mean=[127.] * 3, std=[64.] * 3,
                                bgr_to_rgb=True, pad_size_divisor=32),
-        tracker=dict(type={'qd': 'QDTracker', 'mt': 'MTTracker', 'none': 'NoAssociation'}[
-            association]))
-    if association != 'none':
-        model['track_head'] = _qd_head() if association == 'qd' else _mt_head()
+        association=_ASSOCIATIONS[association])
     return ConfigDict(copy.deepcopy(model))
 
 
-def build(model: ConfigDict | None = None, seed: int = 0) -> TrackedRCNN:
+def build(model: ConfigDict | None = None, seed: int = 0) -> TrackedDetector:
     """The model with fixed random weights, in evaluation mode."""
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope('vatrack'):
@@ -148,8 +153,8 @@ def build(model: ConfigDict | None = None, seed: int = 0) -> TrackedRCNN:
     # Random weights say much the same about every region and class; spread them.
     roi_head = built.detector.roi_head
     spread = [(roi_head.bbox_head.fc_cls, 2.), (built.detector.rpn_head.rpn_cls, 2.)]
-    if built.with_track_head:
-        head = built.track_head.embed_head
+    if isinstance(built.association, EmbeddingAssociation):
+        head = built.association.head.embed_head
         spread.append((head.fc_embed, 2.) if hasattr(head, 'fc_embed') else (head.fcs[-1], .1))
     if roi_head.visible_bbox_head is not None:
         spread += [(roi_head.visible_bbox_head.fc_cls, 2.), (roi_head.visible_bbox_head.fc_reg, .3)]
@@ -220,7 +225,7 @@ def video_batch(frame_ids: Sequence[int], video_id: int = 1, **meta: Any) -> dic
     return dict(inputs=inputs, data_samples=samples)
 
 
-def loss(model: TrackedRCNN, batch: dict, seed: int = 0) -> dict[str, torch.Tensor]:
+def loss(model: TrackedDetector, batch: dict, seed: int = 0) -> dict[str, torch.Tensor]:
     """Losses by name, each a scalar, with a fixed choice of regions."""
     torch.manual_seed(seed)
     np.random.seed(seed)
@@ -230,7 +235,7 @@ def loss(model: TrackedRCNN, batch: dict, seed: int = 0) -> dict[str, torch.Tens
             for name, value in losses.items()}
 
 
-def predict(model: TrackedRCNN, batch: dict) -> list[InstanceData]:
+def predict(model: TrackedDetector, batch: dict) -> list[InstanceData]:
     """Tracked instances of every frame of a batch."""
     with torch.no_grad():
         clips = model.test_step(copy.deepcopy(batch))

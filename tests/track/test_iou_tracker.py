@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tracker_input import CPU_AND_GPU, found, random_video
+from tracker_input import Tracking, found, random_video
 
 from vatrack.track import IoUTracker
 
@@ -41,7 +41,7 @@ CASES = {
 
 @pytest.mark.parametrize(('frames', 'ids'), CASES.values(), ids=CASES)
 def test_by_hand(frames, ids):
-    assert track(IoUTracker(), *frames) == ids
+    assert track(Tracking(IoUTracker()), *frames) == ids
 
 
 @pytest.mark.parametrize('between', [boxes(FAR), boxes()])
@@ -49,37 +49,29 @@ def test_by_hand(frames, ids):
     (5, 5, True), (5, 6, False), (1, 1, True), (1, 2, False)])
 def test_longest_gap(between, memo_frames, gap, found_again):
     """Frames without detections count too."""
-    tracker = IoUTracker(memo_frames=memo_frames)
+    tracker = Tracking(IoUTracker(memo_frames=memo_frames))
     track(tracker, boxes(BOX), *[between] * (gap - 1))
     (id_,), = track(tracker, boxes(BOX), start=gap)
     assert (id_ == 0) is found_again
 
 
 def test_uncertain_detections_continue_tracks_but_start_none():
-    tracker = IoUTracker(init_score_thr=.5)
+    tracker = Tracking(IoUTracker(init_score_thr=.5))
     assert track(tracker, boxes(BOX, FAR, scores=[.9, .5]),
                  boxes(FAR, BOX, scores=[.3, .2])) == [[0], [0]]
 
 
-def test_reset_forgets_everything():
-    tracker = IoUTracker()
-    track(tracker, boxes(BOX, FAR))
-    tracker.reset()
-    assert track(tracker, boxes(FAR)) == [[0]]
-
-
-@pytest.mark.parametrize('device', CPU_AND_GPU)
 @pytest.mark.parametrize('match_iou_thr', [0., .3, .5])
-def test_ids_are_unique_and_results_in_order(match_iou_thr, device):
-    tracker, seen = IoUTracker(match_iou_thr), set()
+def test_ids_are_unique_and_results_in_order(match_iou_thr):
+    tracker, seen = Tracking(IoUTracker(match_iou_thr)), set()
     continued = 0
     for frame_id, detections in enumerate(random_video(3, objects=20)):
-        tracked = tracker.track(detections.to(device), frame_id)
+        tracked = tracker.track(detections, frame_id)
         ids = tracked.instances_id
-        assert ids.dtype == torch.int64 and ids.device.type == device
+        assert ids.dtype == torch.int64
         assert len(ids.unique()) == len(ids) >= int((detections.scores > .01).sum())
         assert tracked.scores.tolist() == sorted(tracked.scores.tolist(), reverse=True)
-        assert len(tracker.tracks.ids.unique()) == len(tracker.tracks)
+        assert len(tracker.memory.tracks.ids.unique()) == len(tracker.memory.tracks)
         continued += len(seen & set(ids.tolist()))
         seen |= set(ids.tolist())
     assert continued > 50 and seen == set(range(len(seen)))
@@ -87,7 +79,7 @@ def test_ids_are_unique_and_results_in_order(match_iou_thr, device):
 
 def test_input_stays_as_it_is():
     detections = boxes(BOX, NEAR, scores=[.3, .9])
-    tracker = IoUTracker()
+    tracker = Tracking(IoUTracker())
     tracker.track(detections, 0)
     assert 'instances_id' not in detections
     assert detections.scores.tolist() == pytest.approx([.3, .9])

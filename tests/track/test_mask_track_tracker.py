@@ -8,7 +8,7 @@ from mmdet.models.trackers import MaskTrackRCNNTracker
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torchvision.ops import box_iou
-from tracker_input import CPU_AND_GPU, axis, found, random_video
+from tracker_input import Tracking, axis, found, random_video
 
 from vatrack.track import MTTracker
 
@@ -54,12 +54,13 @@ SETTINGS = {
 
 @pytest.mark.parametrize(('video', 'settings'), SETTINGS.values(), ids=SETTINGS)
 def test_equals_mmdets_tracker(video, settings):
-    ours = MTTracker(**settings)
-    weights = dict(det_score=ours.score_weight, iou=ours.iou_weight, det_label=ours.label_weight)
-    theirs = MaskTrackRCNNTracker(weights, num_frames_retain=ours.memo_frames or 10**6)
+    policy = MTTracker(**settings)
+    weights = dict(det_score=policy.score_weight, iou=policy.iou_weight,
+                   det_label=policy.label_weight)
+    theirs = MaskTrackRCNNTracker(weights, num_frames_retain=policy.memo_frames or 10**6)
     continued = new = 0
     for seed in range(3):
-        ours.reset()
+        ours = Tracking(policy)
         theirs.reset()
         for frame_id, detections in enumerate(random_video(seed, **({'size': 1.} | video))):
             detections = without_clashes(theirs, detections)
@@ -71,7 +72,8 @@ def test_equals_mmdets_tracker(video, settings):
                 assert torch.equal(tracked[field], expected[field])
             new += theirs.num_tracks - before
             continued += len(tracked) - (theirs.num_tracks - before)
-            assert [] if ours.tracks is None else ours.tracks.ids.tolist() == theirs.ids
+            known = ours.memory.tracks
+            assert ([] if known is None else known.ids.tolist()) == theirs.ids
     assert continued > 100 and new > 10
 
 
@@ -117,7 +119,8 @@ class PlainTracker:
 @pytest.mark.parametrize(('size', 'classes'), [(1., 1), (2., 3), (.3, 2)])
 def test_equals_a_plain_implementation(init_score_thr, size, classes):
     """On all detections, several of a track and of changing classes among them."""
-    tracker, plain = MTTracker(init_score_thr, memo_frames=4), PlainTracker(init_score_thr, 4)
+    tracker = Tracking(MTTracker(init_score_thr, memo_frames=4))
+    plain = PlainTracker(init_score_thr, 4)
     dropped = 0
     for frame_id, detections in enumerate(random_video(7, 50, classes=classes, size=size)):
         ids = plain.track(detections, frame_id)
@@ -146,7 +149,7 @@ def clashing(rng: torch.Generator) -> InstanceData:
     dict(memo_frames=1), dict(memo_frames=None, init_score_thr=.5)])
 def test_ids_are_unique_whatever_comes(settings):
     rng = torch.Generator().manual_seed(0)
-    tracker = MTTracker(**settings)
+    tracker = Tracking(MTTracker(**settings))
     highest = -1
     for frame_id in range(150):
         detections = clashing(rng)
@@ -156,8 +159,8 @@ def test_ids_are_unique_whatever_comes(settings):
         new = [i for i in ids if i > highest]
         assert new == list(range(highest + 1, highest + 1 + len(new)))
         highest = max([highest, *ids])
-        if tracker.tracks is not None:
-            assert len(tracker.tracks.ids.unique()) == len(tracker.tracks)
+        if tracker.memory.tracks is not None:
+            assert len(tracker.memory.tracks.ids.unique()) == len(tracker.memory.tracks)
 
 
 RIVALS: dict = {
@@ -171,48 +174,48 @@ RIVALS: dict = {
 @pytest.mark.parametrize('order', [[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 2, 1]])
 def test_best_rival_wins_whatever_the_order(rivals, order):
     """And the others are dropped, not given an id of their own. The second is the best."""
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     tracker.track(found(axis(0), bboxes=[[0., 0., 10., 10.]]), 0)
     detections = found(axis(0, 0, 0), **rivals)[torch.tensor(order)]
     best = detections[torch.tensor([order.index(1)])]
     tracked = tracker.track(detections, 1)
-    assert tracked.instances_id.tolist() == [0] and tracker.next_id == 1
+    assert tracked.instances_id.tolist() == [0] and tracker.memory.next_id == 1
     assert torch.equal(tracked.bboxes, best.bboxes)
     assert torch.equal(tracked.scores, best.scores)
-    assert torch.equal(tracker.tracks.bboxes, best.bboxes)
+    assert torch.equal(tracker.memory.tracks.bboxes, best.bboxes)
 
 
 def test_the_first_of_equal_rivals_wins():
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     tracker.track(found(axis(0)), 0)
     tracked = tracker.track(found(axis(0, 0), scores=[.5, .5], bboxes=[[0., 0., 10., 10.]] * 2), 1)
     assert tracked.instances_id.tolist() == [0]
 
 
 def test_the_class_of_a_track_is_never_refreshed():
-    tracker = MTTracker(label_weight=1.)
+    tracker = Tracking(MTTracker(label_weight=1.))
     tracker.track(found(axis(0, 1), labels=[2, 1]), 0)
     for frame_id in range(1, 4):
         tracked = tracker.track(found(axis(0, 1), labels=[0, 1]), frame_id)
         assert tracked.instances_id.tolist() == [0, 1]
         assert tracked.labels.tolist() == [0, 1]  # what was detected in this frame
-        assert tracker.tracks.labels.tolist() == [2, 1]
+        assert tracker.memory.tracks.labels.tolist() == [2, 1]
 
 
 def test_memory_is_the_latest_detection_of_a_track():
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     tracker.track(found([[6., 0.]]), 0)
     tracker.track(found([[6., 1.]], bboxes=[[1., 0., 11., 10.]]), 1)
-    assert tracker.tracks.embeds.tolist() == [[6., 1.]]
-    assert tracker.tracks.bboxes.tolist() == [[1., 0., 11., 10.]]
-    assert tracker.tracks.last_seen.tolist() == [1]
+    assert tracker.memory.tracks.embeds.tolist() == [[6., 1.]]
+    assert tracker.memory.tracks.bboxes.tolist() == [[1., 0., 11., 10.]]
+    assert tracker.memory.tracks.last_seen.tolist() == [1]
 
 
 @pytest.mark.parametrize(('memo_frames', 'gap', 'found_again'), [
     (20, 1, True), (20, 20, True), (20, 21, False), (1, 1, True), (1, 2, False),
     (None, 60, True)])
 def test_longest_gap(memo_frames, gap, found_again):
-    tracker = MTTracker(memo_frames=memo_frames)
+    tracker = Tracking(MTTracker(memo_frames=memo_frames))
     tracker.track(found(axis(0, 1), labels=[0, 1]), 0)
     for frame_id in range(1, gap):
         assert tracker.track(found(axis(1), labels=[1]), frame_id).instances_id.tolist() == [1]
@@ -222,7 +225,7 @@ def test_longest_gap(memo_frames, gap, found_again):
 
 @pytest.mark.parametrize(('thr', 'ids'), [(0., [0, 1, 2]), (.5, [0, 1]), (.8, [0]), (.95, [])])
 def test_uncertain_detections_start_no_tracks(thr, ids):
-    tracker = MTTracker(init_score_thr=thr)
+    tracker = Tracking(MTTracker(init_score_thr=thr))
     detections = found(axis(0, 1, 2), scores=[.9, .8, .5])
     assert tracker.track(detections, 0).instances_id.tolist() == ids
     detections.scores = torch.full_like(detections.scores, .1)  # but they continue them
@@ -231,13 +234,13 @@ def test_uncertain_detections_start_no_tracks(thr, ids):
 
 def test_impossible_detections_are_dropped():
     """The likelihood of a score of 0 is nought for every track and for a new one."""
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     tracked = [tracker.track(found(axis(0, 1), scores=[.9, 0.]), t) for t in range(2)]
     assert [t.instances_id.tolist() for t in tracked] == [[0], [0]]
 
 
 def test_frames_without_detections():
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     for frame_id in range(2):
         empty = tracker.track(found(axis()), frame_id)
         assert empty.instances_id.tolist() == [] and empty.instances_id.dtype == torch.int64
@@ -246,17 +249,9 @@ def test_frames_without_detections():
     assert tracker.track(found(axis(3)), 4).instances_id.tolist() == [0]
 
 
-def test_reset_forgets_everything():
-    tracker = MTTracker()
-    tracker.track(found(axis(0, 1, 2)), 0)
-    tracker.reset()
-    assert tracker.tracks is None
-    assert tracker.track(found(axis(2)), 0).instances_id.tolist() == [0]
-
-
 def test_similar_objects_stay_apart_under_autocast():
     """Their dot products, 900 and 898.5, are the same number in bfloat16."""
-    tracker = MTTracker(iou_weight=0.)
+    tracker = Tracking(MTTracker(iou_weight=0.))
     for frame_id in range(3):
         with torch.autocast('cpu', torch.bfloat16):
             tracked = tracker.track(found([[29.95, 5.], [30., 0.]]), frame_id)
@@ -265,32 +260,23 @@ def test_similar_objects_stay_apart_under_autocast():
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_embeddings(dtype):
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     for frame_id, given in enumerate([dtype, torch.float32, dtype]):
         detections = found(axis(0, 1, 2))
         detections.embeds = detections.embeds.to(given)
         assert tracker.track(detections, frame_id).instances_id.tolist() == [0, 1, 2]
-        assert tracker.tracks.embeds.dtype == torch.float32
+        assert tracker.memory.tracks.embeds.dtype == torch.float32
 
 
 def test_memory_keeps_no_graph_and_no_input():
-    tracker = MTTracker()
+    tracker = Tracking(MTTracker())
     for frame_id in range(2):
         detections = found(axis(0, 1))
         detections.embeds.requires_grad_()
         tracker.track(detections, frame_id)
-        assert not tracker.tracks.embeds.requires_grad
+        tracks = tracker.memory.tracks
+        assert not tracks.embeds.requires_grad
         for field in ('embeds', 'labels', 'bboxes'):
             detections[field].data.fill_(3)
-        assert tracker.tracks.embeds.abs().max() == 6 and not tracker.tracks.labels.any()
-        assert tracker.tracks.bboxes.max() == 60
-
-
-@pytest.mark.parametrize('device', CPU_AND_GPU)
-def test_result_lies_on_the_device_of_its_input(device):
-    on_cpu, tracker = MTTracker(), MTTracker()
-    for frame_id, detections in enumerate(random_video(1, frames=12)):
-        expected = on_cpu.track(detections.clone(), frame_id)
-        tracked = tracker.track(detections.to(device), frame_id)
-        assert {tracked[field].device.type for field in ('instances_id', 'bboxes')} == {device}
-        assert tracked.instances_id.tolist() == expected.instances_id.tolist()
+        assert tracks.embeds.abs().max() == 6 and not tracks.labels.any()
+        assert tracks.bboxes.max() == 60

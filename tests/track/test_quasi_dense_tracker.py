@@ -7,7 +7,7 @@ import torch
 from mmdet.models.trackers import QuasiDenseTracker
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from tracker_input import CPU_AND_GPU, axis, found, random_video
+from tracker_input import Tracking, axis, found, random_video
 
 from vatrack.track import QDTracker
 
@@ -41,12 +41,12 @@ SETTINGS = {
 
 @pytest.mark.parametrize('settings', SETTINGS.values(), ids=SETTINGS)
 def test_equals_mmdets_tracker(settings):
-    ours = QDTracker(**settings)
+    policy = QDTracker(**settings)
     settings = {'memo_tracklet_frames': 32} | settings
     theirs = QuasiDenseTracker(**settings)
     continued = 0
     for seed in range(3):
-        ours.reset()
+        ours = Tracking(policy)
         theirs.reset()
         known: set[int] = set()
         for frame_id, detections in enumerate(random_video(seed)):
@@ -59,26 +59,26 @@ def test_equals_mmdets_tracker(settings):
             assert len(set(ids)) == len(ids)
             continued += len(known & set(ids))
             known |= set(ids)
-            assert len(ours.tracks or ()) == len(theirs.tracks)
+            assert len(ours.memory.tracks or ()) == len(theirs.tracks)
     assert continued > 100
 
 
 def test_memory_holds_live_tracks_only():
-    tracker = QDTracker(memo_tracklet_frames=4)
+    tracker = Tracking(QDTracker(memo_tracklet_frames=4))
     seen: list[set[int]] = []
     for frame_id, detections in enumerate(random_video(5, frames=60)):
         seen.append(set(tracker.track(detections, frame_id).instances_id.tolist()))
         if len(detections):
             live = set().union(*seen[-4:])
-            assert set(tracker.tracks.ids.tolist()) == live
-            assert len(tracker.tracks.embeds) == len(live)
-    assert tracker.next_id > 2 * len(tracker.tracks)
+            assert set(tracker.memory.tracks.ids.tolist()) == live
+            assert len(tracker.memory.tracks.embeds) == len(live)
+    assert tracker.memory.next_id > 2 * len(tracker.memory.tracks)
 
 
 @pytest.mark.parametrize(('gap', 'found_again'), [(1, True), (31, True), (32, True), (33, False)])
 def test_longest_gap(gap, found_again):
     """A track is deleted after the matching of the 32nd frame without it."""
-    tracker = QDTracker(memo_tracklet_frames=32)
+    tracker = Tracking(QDTracker(memo_tracklet_frames=32))
     assert tracker.track(found(axis(0, 1)), 0).instances_id.tolist() == [0, 1]
     for frame_id in range(1, gap):
         assert tracker.track(found(axis(1)), frame_id).instances_id.tolist() == [1]
@@ -87,7 +87,7 @@ def test_longest_gap(gap, found_again):
 
 
 def test_nothing_ages_in_frames_without_detections():
-    tracker = QDTracker(memo_tracklet_frames=32)
+    tracker = Tracking(QDTracker(memo_tracklet_frames=32))
     tracker.track(found(axis(0)), 0)
     for frame_id in range(1, 50):
         empty = tracker.track(found(axis()), frame_id)
@@ -96,44 +96,35 @@ def test_nothing_ages_in_frames_without_detections():
 
 
 def test_first_frame_may_be_empty():
-    tracker = QDTracker()
+    tracker = Tracking(QDTracker())
     assert len(tracker.track(found(axis()), 0)) == 0
     assert tracker.track(found(axis(3)), 1).instances_id.tolist() == [0]
 
 
-def test_reset_forgets_everything():
-    tracker = QDTracker(init_score_thr=.85, obj_score_thr=.5)
-    tracker.track(found(axis(0, 1, 2)), 0)
-    assert len(tracker.tracks) and len(tracker.backdrops[0])
-    tracker.reset()
-    assert tracker.tracks is None and tracker.backdrops == []
-    assert tracker.track(found(axis(2)), 0).instances_id.tolist() == [0]
-
-
 def test_best_score_first_whatever_the_input_order():
     detections = found(axis(0, 1, 2), scores=[.2, .9, .5])
-    tracked = QDTracker().track(detections, 0)
+    tracked = Tracking(QDTracker()).track(detections, 0)
     assert tracked.scores.tolist() == pytest.approx([.9, .5, .2])
     assert tracked.instances_id.tolist() == [0, 1, 2]
     assert tracked.embeds.argmax(1).tolist() == [1, 2, 0]
 
 
 def test_a_track_keeps_to_its_class():
-    tracker = QDTracker()
+    tracker = Tracking(QDTracker())
     tracker.track(found(axis(0)), 0)
     assert tracker.track(found(axis(0), labels=[1]), 1).instances_id.tolist() == [1]
-    free = QDTracker(with_cats=False)
+    free = Tracking(QDTracker(with_cats=False))
     free.track(found(axis(0)), 0)
     assert free.track(found(axis(0), labels=[1]), 1).instances_id.tolist() == [0]
-    assert free.tracks.labels.tolist() == [1]
+    assert free.memory.tracks.labels.tolist() == [1]
 
 
 def test_embeddings_move_by_the_momentum():
-    tracker = QDTracker(memo_momentum=.8)
+    tracker = Tracking(QDTracker(memo_momentum=.8))
     tracker.track(found([[6., 0.]]), 0)
     tracker.track(found([[6., 1.]]), 1)
-    torch.testing.assert_close(tracker.tracks.embeds, torch.tensor([[6., .8]]))
-    assert tracker.tracks.last_seen.tolist() == [1]
+    torch.testing.assert_close(tracker.memory.tracks.embeds, torch.tensor([[6., .8]]))
+    assert tracker.memory.tracks.last_seen.tolist() == [1]
 
 
 BOX = [0., 0., 10., 10.]
@@ -149,31 +140,32 @@ OVERLAPS = {
 @pytest.mark.parametrize(('bboxes', 'scores', 'kept'), OVERLAPS.values(), ids=OVERLAPS)
 def test_duplicates(bboxes, scores, kept):
     detections = found(axis(*range(len(bboxes))), scores, list(range(len(bboxes))), bboxes)
-    assert len(QDTracker().track(detections, 0)) == kept
+    assert len(Tracking(QDTracker()).track(detections, 0)) == kept
     theirs = QuasiDenseTracker(**VATRACK)
     assert len(by_mmdet(theirs, detections, 0)) == kept
 
 
 def test_uncertain_detections_are_duplicates_sooner():
     bboxes = [BOX, [4., 0., 14., 10.]]  # IoU 0.43
-    sure = QDTracker(obj_score_thr=.5).track(found(axis(0, 1), [.9, .8], bboxes=bboxes), 0)
-    unsure = QDTracker(obj_score_thr=.5).track(found(axis(0, 1), [.9, .4], bboxes=bboxes), 0)
-    assert (len(sure), len(unsure)) == (2, 1)
+    policy = QDTracker(obj_score_thr=.5)
+    for second, kept in [(.8, 2), (.4, 1)]:
+        detections = found(axis(0, 1), [.9, second], bboxes=bboxes)
+        assert len(Tracking(policy).track(detections, 0)) == kept
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_embeddings(dtype):
-    tracker = QDTracker()
+    tracker = Tracking(QDTracker())
     for frame_id, given in enumerate([dtype, torch.float32, dtype]):
         detections = found(axis(0, 1, 2))
         detections.embeds = detections.embeds.to(given)
         assert tracker.track(detections, frame_id).instances_id.tolist() == [0, 1, 2]
-        assert tracker.tracks.embeds.dtype == torch.float32
+        assert tracker.memory.tracks.embeds.dtype == torch.float32
 
 
 def test_similar_objects_stay_apart_under_autocast():
     """Their dot products, 900 and 898.5, are the same number in bfloat16."""
-    tracker = QDTracker()
+    tracker = Tracking(QDTracker())
     for frame_id in range(3):
         with torch.autocast('cpu', torch.bfloat16):
             tracked = tracker.track(found([[30., 0.], [29.95, 5.]]), frame_id)
@@ -181,23 +173,16 @@ def test_similar_objects_stay_apart_under_autocast():
 
 
 def test_memory_keeps_no_graph_and_no_input():
-    tracker = QDTracker()
+    tracker = Tracking(QDTracker())
     for frame_id in range(2):
         detections = found(axis(0, 1))
         detections.embeds.requires_grad_()
         tracker.track(detections, frame_id)
-        assert not tracker.tracks.embeds.requires_grad
+        tracks = tracker.memory.tracks
+        assert not tracks.embeds.requires_grad
         detections.embeds.data.fill_(0)
         detections.labels.fill_(2)
-        assert tracker.tracks.embeds.abs().max() == 6 and not tracker.tracks.labels.any()
-
-
-@pytest.mark.parametrize('device', CPU_AND_GPU)
-def test_result_lies_on_the_device_of_its_input(device):
-    tracker = QDTracker()
-    for frame_id, detections in enumerate(random_video(1, frames=12)):
-        tracked = tracker.track(detections.to(device), frame_id)
-        assert {tracked[field].device.type for field in ('instances_id', 'bboxes')} == {device}
+        assert tracks.embeds.abs().max() == 6 and not tracks.labels.any()
 
 
 def test_unknown_metric():

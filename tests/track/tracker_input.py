@@ -1,12 +1,20 @@
 """Detections for trackers, made by hand and at random."""
 from __future__ import annotations
 
-import pytest
 import torch
 from mmengine.structures import InstanceData
 
-CPU_AND_GPU = ['cpu', pytest.param('cuda', marks=[
-    pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')])]
+from vatrack.track import Tracker
+
+
+class Tracking:
+    """A policy on one video: hands it the memory."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker, self.memory = tracker, tracker.begin()
+
+    def track(self, detections: InstanceData, frame_id: int) -> InstanceData:
+        return self.tracker.track(detections, frame_id, self.memory)
 
 
 def found(embeds, scores=None, labels=None, bboxes=None) -> InstanceData:

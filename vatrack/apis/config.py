@@ -62,11 +62,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         near = difflib.get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
         if near and key not in RUNNER_KEYS:
             raise ConfigError(f'{path}: unknown key {key!r}{_did_you_mean(near)}')
-    _refuse_renamed(config, path)
+    _refuse_renamed(config, path, options or {})
     for key in options or {}:
-        renamed = next((old for old in RENAMED if f'{key}.'.startswith(f'{old}.')), None)
-        if renamed:
-            raise ConfigError(f'--cfg-options {key}: {renamed} is now {RENAMED[renamed]}')
         _check_option(config, key)
     if options:
         config.merge_from_dict(options)
@@ -79,10 +76,11 @@ def tracks(config: Config) -> bool:
     return tracker.get('type') != 'NoAssociation'
 
 
-def _refuse_renamed(config: Config, path: Path) -> None:
-    """Name the new keys to a config that was written for an earlier version."""
+def _refuse_renamed(config: Config, path: Path, options: dict[str, Any]) -> None:
+    """Name the new keys to a config or an option that was written for an earlier version."""
     model = config.get('model')
-    if not isinstance(model, dict):
+    # A model of another class, such as mmdet's MaskTrackRCNN, may well have these keys.
+    if not isinstance(model, dict) or model.get('type') not in RENAMED_TYPES['model']:
         return
     for old, new in RENAMED.items():
         node: Any = model
@@ -94,6 +92,10 @@ def _refuse_renamed(config: Config, path: Path) -> None:
         node = model if key == 'model' else model.get(key.partition('.')[2])
         if isinstance(node, dict) and node.get('type') == old:
             raise ConfigError(f'{path}: {key}.type {old!r} is now {new!r}; see docs/migration.md')
+    for key in options:
+        renamed = next((old for old in RENAMED if f'{key}.'.startswith(f'{old}.')), None)
+        if renamed:
+            raise ConfigError(f'--cfg-options {key}: {renamed} is now {RENAMED[renamed]}')
 
 
 def check_association(config: Config, split: str) -> None:

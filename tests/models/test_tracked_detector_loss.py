@@ -58,13 +58,11 @@ def test_losses_reach_every_part(system, batch):
     assert set(losses) == LOSSES[name] | {'acc', *(['visible_acc'] if name == 'two boxes' else [])}
     assert all(losses[name] > 0 for name in LOSSES[name])
     assert_trainable(model, losses)
-    detector, track = model.detector, model.track_head
+    detector, track = model.detector, model.association.head
     for part in (detector.backbone, detector.neck, detector.rpn_head, *detector.roi_head.bbox_heads,
                  *detector.roi_head.mask_heads.values(), track.embed_head):
         assert has_gradient(part)
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
-    assert set(model.last_losses) == set(losses)
-    assert not any(value.requires_grad for value in model.last_losses.values())
 
 
 EMPTY = things([])
@@ -109,16 +107,16 @@ def test_no_proposals(clip, system, monkeypatch):
     assert_trainable(model, loss(model, training_batch(clip)))
 
 
-def proposals_of_the_track_head(model, batch, monkeypatch) -> tuple[list[InstanceData], dict]:
+def proposals_of_the_head(model, batch, monkeypatch) -> tuple[list[InstanceData], dict]:
     """Proposals and samples after a training step."""
     proposals = []
-    original = model.track_head.loss
+    original = model.association.head.loss
 
-    def spy(key_feats, ref_feats, key_proposals, ref_proposals, *args):
-        losses = original(key_feats, ref_feats, key_proposals, ref_proposals, *args)
-        proposals.extend([*key_proposals, *(ref_proposals or [])])
+    def spy(clip):
+        losses = original(clip)
+        proposals.extend([*clip.keys.proposals, *clip.references.proposals])
         return losses
-    monkeypatch.setattr(model.track_head, 'loss', spy)
+    monkeypatch.setattr(model.association.head, 'loss', spy)
     data = model.data_preprocessor(copy.deepcopy(batch), training=True)
     model(**data, mode='loss')
     return proposals, data
@@ -126,15 +124,15 @@ def proposals_of_the_track_head(model, batch, monkeypatch) -> tuple[list[Instanc
 
 def test_inputs_stay_as_they_are(system, batch, monkeypatch):
     """Mmdet's QDTrack zeroes the labels, and its heads rename the boxes of proposals."""
-    name, model = system
-    proposals, data = proposals_of_the_track_head(model, batch, monkeypatch)
+    _, model = system
+    proposals, data = proposals_of_the_head(model, batch, monkeypatch)
     before = model.data_preprocessor(copy.deepcopy(batch), training=True)['data_samples']
     for clip, old in zip(data['data_samples'], before, strict=True):
         for frame, was in zip(clip.video_data_samples, old.video_data_samples, strict=True):
             assert set(frame.gt_instances.keys()) == set(was.gt_instances.keys())
             for field in ('bboxes', 'visible_bboxes', 'labels', 'instances_id'):
                 assert torch.equal(frame.gt_instances[field], was.gt_instances[field])
-    assert len(proposals) == (2 if name == 'mt' else 4)
+    assert len(proposals) == 4
     assert all('bboxes' in p and 'priors' not in p and len(p) > 0 for p in proposals)
 
 
@@ -168,8 +166,9 @@ def test_reference_masks_are_not_needed_and_key_masks_are(model, batch):
 def test_pairs_of_regions(model, monkeypatch):
     """Key positives against all reference samples: the same instance, each frame by itself."""
     seen = {}
-    monkeypatch.setattr(model.track_head, 'embed', lambda feats, boxes: boxes)
-    monkeypatch.setattr(model.track_head.embed_head, 'loss', lambda key, ref, same: seen.update(
+    head = model.association.head
+    monkeypatch.setattr(head, 'embed', lambda feats, boxes: boxes)
+    monkeypatch.setattr(head.embed_head, 'loss', lambda key, ref, same: seen.update(
         key=key, ref=ref, same=same) or {'loss_track': key[0].sum()})
     key_gt, ref_gt = objects(BOXES, ids=[0, 7, 4]), objects(MOVED[::-1], ids=[7, 5, 0])
     loss(model, training_batch((key_gt, ref_gt)))
@@ -193,7 +192,7 @@ def test_mask_losses_equal_mmdets(agnostic):
     truth = [clip[0].gt_instances for clip in data['data_samples']]
     feats = model.detector.extract_feat(data['inputs'][:, 0])
     sampled = head.sample([InstanceData(bboxes=truth[0].bboxes + 2)], truth)
-    losses = head._mask_losses(feats, sampled, truth, head.mask_kinds)
+    losses = head._mask_losses([feats], sampled, truth, head.mask_kinds)
     rois = bbox2roi([s.pos_priors for s in sampled])
     for kind, mask_head in head.mask_heads.items():
         gt = InstanceData(masks=truth[0].masks.kind(kind))
@@ -237,13 +236,13 @@ def test_image_based_model_trains_without_reference():
 
 def test_aux_loss_is_optional(batch):
     cfg = config()
-    cfg.track_head.embed_head.loss_track_aux = None
+    cfg.association.head.embed_head.loss_track_aux = None
     assert set(loss(build(cfg), batch)) == LOSSES['qd'] - {'loss_track_aux'} | {'acc'}
 
 
 def test_tracker_without_embeddings_is_refused():
     cfg = config()
-    del cfg['track_head']
+    cfg.association = dict(type='TrackerAssociation', tracker=cfg.association.tracker)
     with pytest.raises(ValueError, match=r'QDTracker compares embeddings.*NoAssociation'):
         build(cfg)
 
@@ -262,7 +261,7 @@ def test_half_precision_training(system, batch):
 def test_proposals_are_float32_under_autocast(model, batch, monkeypatch):
     """In bfloat16 they would lie on every eighth pixel at the right of a large frame."""
     with torch.autocast('cpu', torch.bfloat16):
-        proposals, _ = proposals_of_the_track_head(model, batch, monkeypatch)
+        proposals, _ = proposals_of_the_head(model, batch, monkeypatch)
     assert len(proposals) == 4
     for bboxes in (p.bboxes for p in proposals):
         assert bboxes.dtype == torch.float32
@@ -273,7 +272,7 @@ def test_embedding_losses_are_computed_in_float32_under_autocast(model):
     rng = torch.Generator().manual_seed(0)
     key, ref = torch.randn(5, 16, generator=rng) * 9, torch.randn(20, 16, generator=rng) * 9
     same = torch.rand(5, 20, generator=rng) < .2
-    head = model.track_head.embed_head
+    head = model.association.head.embed_head
     exact = head.loss([key], [ref], [same])
     with torch.autocast('cpu', torch.bfloat16):
         assert head.loss([key], [ref], [same]) == exact

@@ -9,7 +9,7 @@ from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from tiny_model import CLASSES, HEIGHT, SYSTEMS, WIDTH, build, config, predict, video_batch
 
-from vatrack.models.roi_head import mask_boxes
+from vatrack.models.detectors.roi_head import mask_boxes
 from vatrack.structures import rle
 
 NONE = InstanceData(bboxes=torch.zeros(0, 4), scores=torch.zeros(0),
@@ -55,6 +55,7 @@ def test_frames_of_one_clip_equal_clips_of_one_frame(model):
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=[
     pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')])])
 def test_fields(device, model):
+    """All of them on the host."""
     boxes = model.detector.roi_head.bbox_heads
     for instances in predict(copy.deepcopy(model).to(device), video_batch(range(3))):
         count = len(instances)
@@ -62,6 +63,8 @@ def test_fields(device, model):
         assert set(instances.keys()) == {
             'bboxes', 'scores', 'labels', 'instances_id', 'visible_masks', 'amodal_masks',
             *(['visible_bboxes'] if len(boxes) == 2 else [])}
+        assert all(value.device.type == 'cpu' for value in instances.values()
+                   if isinstance(value, torch.Tensor))
         assert instances.bboxes.shape == (count, 4)
         assert instances.bboxes.dtype == instances.scores.dtype == torch.float32
         assert instances.labels.dtype == instances.instances_id.dtype == torch.int64
@@ -144,7 +147,7 @@ def test_frames_out_of_order_are_refused(first, second, message):
 def test_another_video_must_start_at_its_beginning():
     model = build()
     predict(model, video_batch([0], video_id=1))
-    with pytest.raises(ValueError, match='frame 1 of video 2 follows frame 0 of video 1'):
+    with pytest.raises(ValueError, match='frame 1 of video 2 follows no other'):
         predict(model, video_batch([1], video_id=2))
 
 
@@ -248,7 +251,6 @@ def test_class_agnostic_mask_heads():
 
 def test_without_association():
     model = build(config(association='none'))
-    assert not model.with_track_head
     frames = predict(model, video_batch(range(3)))
     ids = torch.cat([f.instances_id for f in frames])
     assert ids.tolist() == list(range(len(ids))) and len(ids) > 6
@@ -258,9 +260,9 @@ def test_with_gradients_and_under_autocast(model):
     """Neither torch.no_grad nor float32 is the caller's duty."""
     expected = predict(model, video_batch(range(2)))
     data = model.data_preprocessor(video_batch(range(2)))
-    clips = model(**data, mode='predict')
-    for clip, one in zip(clips, expected, strict=True):
-        assert_same(clip[0].pred_track_instances, one)
+    video, = model(**data, mode='predict')
+    for frame, one in zip(video.video_data_samples, expected, strict=True):
+        assert_same(frame.pred_track_instances, one)
     with torch.autocast('cpu', torch.bfloat16):
         for instances in predict(model, video_batch(range(2))):
             assert instances.bboxes.dtype == instances.scores.dtype == torch.float32
