@@ -18,9 +18,6 @@ model = dict(
     association=_base_.association,
     detector=dict(
         roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[0].transforms[2].scale = scale
-test_pipeline[0].transforms[1].scale = scale
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=dict(scale=scale))
+val_dataloader = dict(dataset=dict(scale=scale))
 test_dataloader = val_dataloader
