@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from vatrack.evaluation.report_tables import is_count
 from vatrack.structures import MASK_KINDS
 
 from .palette import CHART_COLORS, KIND_COLORS
@@ -27,6 +28,7 @@ _PALEST = .62
 _MUTED, _GREY = '#6b6f78', (90, 90, 96)
 #: In units of the width of a bar: between kinds of mask, and between groups.
 _KIND_GAP, _GROUP_GAP = .35, 1.3
+_PERCENT = ' (%)'
 _METRIC = re.compile(r'(v?A[PR]|HOTA|MOTA|IDF1)(\d\d)?(?:_([A-Z]+))?')
 
 
@@ -39,13 +41,11 @@ class System:
         numbers: Percent, or counts, by full name of the metric
             (``'amodal/video/vAP50_H'``); None where there is no truth.
         spread: Standard deviations of some of the numbers, in the same units.
-        counts: Full names of those that are counts.
     """
 
     name: str
     numbers: Mapping[str, float | None]
     spread: Mapping[str, float] = field(default_factory=dict)
-    counts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +106,14 @@ def choose_metrics(systems: Sequence[System], names: Iterable[str]) -> list[str]
 
 
 def _what_is_there(name: str, held: Sequence[str]) -> str:
-    """The metrics there are, those of single categories (``vAP/fish``) by their number alone."""
+    """Similar metrics, and all but those of a part: ``vAP50_P`` of a stratum, ``vAP/fish``."""
     names = [each.partition('/')[2] for each in held]
-    plain = [each for each in names if '/' not in each.removeprefix('box/')]
+    whole = [each for each in names if not set('_/') & set(each)]
     similar = difflib.get_close_matches(name, names, 3)
     hint = f'similar: {", ".join(similar)}; ' if similar else ''
-    more = len(names) - len(plain)
-    return f'{hint}there are {", ".join(plain)}{f", and {more} of categories" if more else ""}'
+    example = next((each for each in names if each not in whole), None)
+    more = f', and {len(names) - len(whole)} such as {example}' if example else ''
+    return f'{hint}there are {", ".join(whole)}{more}'
 
 
 def bar_chart(systems: Sequence[System], metrics: Sequence[str],
@@ -179,7 +180,7 @@ def _panels(systems: Sequence[System], metrics: Sequence[str],
     _check_unique([system.name for system in systems])
     for level in dict.fromkeys(metric.partition('/')[0] for metric in metrics):
         here = [metric for metric in metrics if metric.partition('/')[0] == level]
-        yield _Panel(f'{level} level{_unit(systems, here)}',
+        yield _Panel(f'{level} level{_unit(here)}',
                      [metric_label(metric) for metric in here],
                      [{_Series(kind, system.name): _Bar(system, f'{kind}/{metric}')
                        for kind in kinds for system in systems} for metric in here])
@@ -194,7 +195,7 @@ def _grouped_panels(systems: Sequence[System], metrics: Sequence[str], kinds: Se
     _check_unique([f'{group}: {name}' for group, name in names])
     groups = list(dict.fromkeys(group for group, _ in names))
     for metric in metrics:
-        yield _Panel(f'{metric_label(metric)}{_unit(systems, [metric])}', groups,
+        yield _Panel(f'{metric_label(metric)}{_unit([metric])}', groups,
                      [{_Series(kind, name): _Bar(system, f'{kind}/{metric}')
                        for kind in kinds
                        for system, (of, name) in zip(systems, names, strict=True) if of == group}
@@ -212,13 +213,12 @@ def _check_unique(names: Sequence[str]) -> None:
         raise ValueError(f'several systems are called {", ".join(twice)}; give each its name')
 
 
-def _unit(systems: Sequence[System], metrics: Sequence[str]) -> str:
-    counts = {name.partition('/')[2] for system in systems for name in system.counts}
-    counted = [metric for metric in metrics if metric in counts]
+def _unit(metrics: Sequence[str]) -> str:
+    counted = [metric for metric in metrics if is_count(f'{MASK_KINDS[0]}/{metric}')]
     if counted and counted != list(metrics):
         raise ValueError(f'{", ".join(map(metric_label, counted))}: counts, which share no axis '
                          'with percent; draw them in a chart of their own')
-    return '' if counted else ' (%)'
+    return '' if counted else _PERCENT
 
 
 def metric_label(metric: str) -> str:
@@ -227,8 +227,9 @@ def metric_label(metric: str) -> str:
     found = _METRIC.fullmatch(name)
     if not found or not (found[2] or found[3]):
         return name.replace('_', ' ').replace('/', ' ')
-    below, above = (rf'\mathrm{{{part}}}' if part else '' for part in found.groups()[1:])
-    return f'{found[1]}$_{{{below}}}^{{{above}}}$' if above else f'{found[1]}$_{{{below}}}$'
+    scripts = ''.join(rf'{sign}{{\mathrm{{{part}}}}}'
+                      for sign, part in zip('_^', found.groups()[1:], strict=True) if part)
+    return f'{found[1]}${scripts}$'
 
 
 class _Design(NamedTuple):
@@ -298,6 +299,8 @@ def _draw_panel(ax: Axes, panel: _Panel, design: _Design, layout: ChartLayout) -
     ax.yaxis.grid(True, color='#dcdee4', linewidth=.5)
     ax.set_axisbelow(True)
     ax.margins(y=.25 if layout.values else .05)
+    if panel.label.endswith(_PERCENT):
+        ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 100], minor=False)
     if ax.get_ylim()[0] < 0:
         ax.axhline(0, color='black', linewidth=.6)
 
@@ -313,7 +316,7 @@ def _draw_bar(ax: Axes, x: float, bar: _Bar, look: dict, points: float | None) -
     if spread is not None:
         ax.errorbar(x, value, spread, ecolor='black', elinewidth=.6, capsize=1.2, capthick=.6)
     if points is not None:
-        text = str(value) if bar.metric in bar.system.counts else f'{value:.1f}'
+        text = f'{value:g}' if is_count(bar.metric) else f'{value:.1f}'
         size = .75 * rcParams['font.size']
         turned = relative_width(text) * size > points
         ax.annotate(text, (x, max(value, 0) + (spread or 0)), (0, 1.5), ha='center', va='bottom',
@@ -348,16 +351,16 @@ def _draw_legend(figure: Figure, design: _Design) -> None:
 def _legend_rows(parts: Sequence[Sequence[Patch]], width: float) -> list[list[Patch]]:
     """All in one row if they fit into ``width``, in units of their font size; else by part."""
 
-    def space(handles: Sequence[Patch]) -> float:
-        return sum(relative_width(handle.get_label()) + 2.9 for handle in handles)
+    def space(rows: Sequence[Sequence[Patch]]) -> float:
+        return sum(max(relative_width(handle.get_label()) for handle in column if handle) + 2.9
+                   for column in zip_longest(*rows))
 
-    together = [handle for part in parts for handle in part]
+    together = [[handle for part in parts for handle in part]]
     if space(together) <= width:
-        return [together]
-    widest = max(space([handle]) for handle in together)
-    step = max(int(width / widest), 1)
-    rows = []
-    for part in parts:
-        each = len(part) if space(part) <= width else step
-        rows += [list(part[start:start + each]) for start in range(0, len(part), each)]
+        return together
+    for columns in range(max(map(len, parts)), 0, -1):
+        rows = [list(part[start:start + columns]) for part in parts
+                for start in range(0, len(part), columns)]
+        if space(rows) <= width:
+            break
     return rows

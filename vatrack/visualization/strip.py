@@ -93,9 +93,10 @@ def build_strip(annotations: AnnotationFile, video: Video, image_root: str | Pat
                 with_truth: bool = False) -> Strip:
     """Collect the rows of a strip, and give every identity its colour.
 
-    Objects are matched, one to one by video IoU, with the truth; without truth,
-    with the first of the results. Those that match have the colour of what they
-    match in all rows; each of the others has one of its own.
+    The tracks that are in the frames shown are matched, one to one by video IoU,
+    with the truth; without truth, with the first of the results. Those that
+    match have the colour of what they match in all rows; each of the others has
+    one of its own.
 
     Args:
         annotations: The video, and its truth if there is any.
@@ -111,18 +112,23 @@ def build_strip(annotations: AnnotationFile, video: Video, image_root: str | Pat
         ValueError: There is no row, truth is asked for where there is none, a
             result is called as another row, or has no masks of the kind.
     """
+    kinds = MASK_KINDS if kind is None else (kind,)
     truths = truth_tracks(video, None, annotations.path)
-    if with_truth and not truths:
-        raise ValueError(f'{annotations.path}: video {video.name} has no truth to draw')
+    if with_truth and not any(any(truth.masks(each)) for each in kinds for truth in truths):
+        raise ValueError(f'{annotations.path}: video {video.name} has no true masks to draw'
+                         f'{f" of kind {kind}" if kind else ""}')
     if not (results or with_input or with_truth):
         raise ValueError('a strip needs a row: results, the truth or the input')
     _check_results(results, kind)
+    # A long video may have as many tracks as detections: those not shown take no memory.
+    results = {label: [track for track in tracks
+                       if any(track.position(position) is not None for position in positions)]
+               for label, tracks in results.items()}
     length = len(video.frames)
     layers = {TRUTH: {truth.instance_id: truth_tube(truth) for truth in truths}} | {
         label: {track.track_id: track_tube(track, length) for track in tracks}
         for label, tracks in results.items()}
     shown = [*([TRUTH] if with_truth else []), *results]
-    kinds = MASK_KINDS if kind is None else (kind,)
     colors = _colors(layers, TRUTH if truths else next(iter(results), TRUTH), shown, positions,
                      kinds)
     frames = [video.frames[position] for position in positions]
@@ -141,9 +147,9 @@ def _check_results(results: Mapping[str, Sequence[TrackRecord]], kind: str | Non
             raise ValueError(f'a result cannot be called {label!r}, which is a row of its own')
         held = [] if not tracks else list(tracks[0].masks)
         if tracks and (not held or kind not in (None, *held)):
-            raise ValueError(f'{label}: its tracks have no {kind or ""} masks'.replace('  ', ' ')
-                             + (f'; draw what they have, {held[0]} masks' if held else
-                                '; a strip cannot show boxes alone'))
+            raise ValueError(f'{label}: its tracks have no masks of kind {kind}; they have '
+                             f'{held[0]} ones' if held else
+                             f'{label}: its tracks are boxes alone, and a strip shows masks')
 
 
 def _colors(layers: Mapping[str, Mapping[int, Tube]], reference: str, shown: Sequence[str],

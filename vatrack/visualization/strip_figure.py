@@ -137,8 +137,8 @@ class _Grid(NamedTuple):
 
     def label_scale(self) -> float:
         """By what labels are made smaller, so that the longest word fits beside its row."""
-        longest = max(relative_width(line) for lines in self.labels for line in lines) * self.font
-        return min(1., self.cell[1] / longest)
+        widths = [relative_width(line) * self.font for lines in self.labels for line in lines]
+        return min([1., *(self.cell[1] / width for width in widths)])
 
 
 def _draw_cell(figure: Figure, box: tuple[float, ...], image: np.ndarray) -> None:
