@@ -90,6 +90,9 @@ def test_spread_and_values():
     bars = [container.lines[2][0].get_segments()[0][:, 1].tolist() for container in ax.containers
             if hasattr(container, 'has_yerr')]
     assert bars == [[28, 32]]
+    full = chart([System('s', {'amodal/image/AP': 100.})], ['image/AP'],
+                 layout=ChartLayout(values=True)).axes[0]
+    assert max(full.get_yticks()) == 100 < full.get_ylim()[1]
 
 
 def test_counts_have_no_percent_and_negative_numbers_go_down():
@@ -116,6 +119,11 @@ def test_panels_stand_beside_each_other():
     first, second = (ax.get_position() for ax in figure.axes)
     assert first.y0 == pytest.approx(second.y0) and first.x1 < second.x0
     assert figure.get_size_inches().tolist() == [7, 1.7]
+
+
+def test_without_any_truth_there_are_marks_alone():
+    figure = chart([System('s', {'amodal/video/vAP': None})], ['video/vAP'])
+    assert (heights(figure), marks(figure)) == ([[]], [['n/a']])
 
 
 @pytest.mark.parametrize(('systems', 'metrics', 'kinds', 'message'), [

@@ -38,6 +38,14 @@ def test_sizes_are_in_inches(tmp_path):
     assert '>systems</text>' in text and '<dc:date>' not in text
 
 
+def test_figures_without_room_are_refused(tmp_path):
+    figure = new_figure(.4, .3, layout='constrained')
+    with print_settings(), pytest.raises(ValueError, match=r'0\.4x0\.3 inches have no room'):
+        figure.subplots().set_ylabel('image level')
+        save_figure(tmp_path / 'a.svg', figure)
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_formats_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r'a\.jpg: figures are written as \.png, \.svg, \.pdf'):
         save_figure(tmp_path / 'a.jpg', drawn())

@@ -147,14 +147,16 @@ def bar_chart(systems: Sequence[System], metrics: Sequence[str],
     layout = layout or ChartLayout()
     panels = list(_panels(systems, metrics, _kinds(systems, metrics, kinds)))
     design = _Design.of(panels)
-    rows = -(-len(panels) // layout.columns)
+    columns = min(layout.columns, len(panels))
+    rows = -(-len(panels) // columns)
     figure = new_figure(layout.width, layout.height or .35 + 1.3 * rows, layout='constrained')
     figure.get_layout_engine().set(w_pad=.02, h_pad=.03)
-    axes = figure.subplots(rows, min(layout.columns, len(panels)), squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(panels):]:
         ax.set_axis_off()
     for ax, panel in zip(axes, panels, strict=False):
-        _draw_panel(ax, panel, design, layout)
+        # Roughly: axes are narrower than their share of the figure by the numbers on their left.
+        _draw_panel(ax, panel, design, 72 * (layout.width / columns - .5), layout.values)
     figure.align_ylabels()
     _draw_legend(figure, design)
     return figure
@@ -279,15 +281,15 @@ def _shade(color: Sequence[int], rank: int, count: int) -> dict[str, str]:
             'hatch': _HATCHES[rank % len(_HATCHES)] if count > 2 else ''}
 
 
-def _draw_panel(ax: Axes, panel: _Panel, design: _Design, layout: ChartLayout) -> None:
+def _draw_panel(ax: Axes, panel: _Panel, design: _Design, across: float, values: bool) -> None:
+    """Draw into axes that are about ``across`` points wide."""
     width = design.group_width()
-    # Roughly: axes are narrower than their share of the figure by the numbers on their left.
-    points = 72 * (layout.width / layout.columns - .5) / (width * len(panel.groups))
+    points = across / (width * len(panel.groups))
     for number, group in enumerate(panel.bars):
         for series, place in zip(design.series, design.places(), strict=True):
             if series in group:
                 _draw_bar(ax, number * width + place, group[series], design.look(series),
-                          points if layout.values else None)
+                          points if values else None)
             else:
                 _mark(ax, number * width + place, '-')
     size = rcParams['xtick.labelsize']
@@ -298,10 +300,12 @@ def _draw_panel(ax: Axes, panel: _Panel, design: _Design, layout: ChartLayout) -
     ax.set_ylabel(panel.label)
     ax.yaxis.grid(True, color='#dcdee4', linewidth=.5)
     ax.set_axisbelow(True)
-    ax.margins(y=.25 if layout.values else .05)
+    ax.margins(y=.25 if values else .05)
+    low, high = ax.get_ylim()
     if panel.label.endswith(_PERCENT):
-        ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 100], minor=False)
-    if ax.get_ylim()[0] < 0:
+        # Room for texts may reach above 100; ticks beyond the limits would widen them.
+        ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= min(high, 100)])
+    if low < 0:
         ax.axhline(0, color='black', linewidth=.6)
 
 

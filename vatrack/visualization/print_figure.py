@@ -1,6 +1,7 @@
 """Figures for print: sizes in inches and points, and equal files for equal input."""
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -55,13 +56,19 @@ def save_figure(path: str | Path, figure: Figure) -> None:
     block of :func:`print_settings` in which the figure was drawn.
 
     Raises:
-        ValueError: Another suffix.
+        ValueError: Another suffix, or a figure that is too small for its texts.
         OSError: The file cannot be written.
     """
     suffix = check_format(path)
-    with replace_when_done(path) as file:
-        figure.savefig(file.buffer, format=suffix[1:], dpi=figure.dpi,
-                       metadata=dict.fromkeys(_METADATA[suffix]))
+    with replace_when_done(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings('error', message='constrained_layout not applied')
+        try:
+            figure.savefig(file.buffer, format=suffix[1:], dpi=figure.dpi,
+                           metadata=dict.fromkeys(_METADATA[suffix]))
+        except UserWarning as error:
+            width, height = figure.get_size_inches()
+            raise ValueError(f'{path}: {width:g}x{height:g} inches have no room for texts of this '
+                             'size; make the figure larger or the font smaller') from error
 
 
 def check_format(path: str | Path) -> str:
