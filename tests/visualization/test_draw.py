@@ -51,6 +51,16 @@ def test_only_the_visible_part_is_filled():
     assert (drawn[46:84, 72:104] == 100).all()
 
 
+def test_the_amodal_mask_may_be_filled_instead():
+    masks = {'amodal': occluded()['amodal']}
+    style = DrawStyle({'amodal'}, filled_kind='amodal', line_width=2)
+    drawn = draw_instances(frame(), [DrawnInstance(1, masks, color=COLOR)], style=style)
+    assert (drawn[46:84, 36:104] == np.rint(100 + 0.45 * (np.array(COLOR) - 100))).all()
+    empty = draw_instances(frame(), [DrawnInstance(1, masks, color=COLOR)],
+                           style=DrawStyle({'amodal'}, line_width=2))
+    assert (empty[46:84, 36:104] == 100).all()
+
+
 def test_outline_is_solid_where_visible_and_dashed_where_hidden():
     drawn = draw_instances(frame(), [DrawnInstance(1, occluded(), color=COLOR)], style=PLAIN)
     on_line = np.abs(drawn.astype(int) - COLOR).max(axis=2) < 60

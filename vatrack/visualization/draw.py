@@ -36,7 +36,8 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
     What ``style.show`` names is drawn, each by itself:
 
     ``'visible'``   a translucent fill of the visible mask; also its outline if
-                    there is no amodal mask.
+                    there is no amodal mask. ``style.filled_kind`` may fill the
+                    amodal mask instead.
     ``'amodal'``    the outline of the amodal mask: solid where the object is
                     visible, dashed where it is hidden.
     ``'occluded'``  diagonal lines where the object is hidden: amodal, but not
@@ -65,7 +66,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
     width = style.line_width or _fitted(canvas, 1 / 420, 1)
     objects = [_placed(instance, image.shape, canvas.shape) for instance in instances]
     for each in objects:
-        _fill_visible(canvas, each, style)
+        _fill(canvas, each, style)
     for each in objects:
         _hatch_occluded(canvas, each, style, width)
     for each in objects:
@@ -116,9 +117,10 @@ def _placed(instance: DrawnInstance, shape: tuple[int, ...], target: tuple[int, 
                    {kind: np.asarray(box, float) * factor for kind, box in boxes.items()})
 
 
-def _fill_visible(canvas: np.ndarray, each: _Placed, style: DrawStyle) -> None:
-    if 'visible' in style.show and 'visible' in each.masks and each.instance.filled:
-        fill(canvas, each.masks['visible'], each.instance.rgb, style.fill_opacity)
+def _fill(canvas: np.ndarray, each: _Placed, style: DrawStyle) -> None:
+    kind = style.filled_kind
+    if kind in style.show and kind in each.masks and each.instance.filled:
+        fill(canvas, each.masks[kind], each.instance.rgb, style.fill_opacity)
 
 
 def _hatch_occluded(canvas: np.ndarray, each: _Placed, style: DrawStyle, width: int) -> None:
