@@ -16,6 +16,7 @@ from vatrack.apis.device import choose_precision
 from vatrack.files import AnnotationError, check_annotations, load_annotations, read_results
 from vatrack.files.foreign.coco import import_coco
 from vatrack.files.foreign.ytvis import import_ytvis
+from vatrack.files.track_entry import track_to_json
 from vatrack.structures import TrackRecord
 from vatrack.structures.rle import decode
 from vatrack.video import VideoError
@@ -38,7 +39,7 @@ def frames(tiny_data) -> list[np.ndarray]:
 
 def plain(track: TrackRecord) -> dict:
     """A track without the ids that depend on the file."""
-    return {key: value for key, value in track.to_json(100).items()
+    return {key: value for key, value in track_to_json(track, 100).items()
             if key not in ('video_id', 'track_id')}
 
 
