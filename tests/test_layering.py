@@ -131,6 +131,7 @@ def test_imports_of_a_package_start_at_itself():
 
 
 def test_imports_inside_functions_or_for_types_do_not_count_for_cycles():
-    source = ('def late():\n    from vatrack import registry\nclass A:\n    import vatrack.versions\n'
+    source = ('def late():\n    from vatrack import registry\n'
+              'class A:\n    import vatrack.versions\n'
               'if TYPE_CHECKING:\n    from .runs import find_run')
     assert imports_of('vatrack.apis.config', source, False, deferred=False) == {'vatrack.versions'}
