@@ -14,7 +14,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def run(video: VideoStream, film: VideoWriter | None,
     """
     count, start, faults = 0, time.perf_counter(), []
     measure = video.stopwatch.measure
-    with interrupts() as asked, tqdm(total=video.source.num_frames, unit='frame',
+    with interrupts(video.stop) as asked, tqdm(total=video.source.num_frames, unit='frame',
                                      disable=None) as bar:
         for frame in until_damage(video, faults):
             if film is not None:
@@ -123,8 +123,6 @@ def run(video: VideoStream, film: VideoWriter | None,
                     film.write(picture, frame.time)
             count += 1
             bar.update()
-            if asked:
-                break
     video.close()
     if faults and not count:
         raise faults[0]
@@ -148,12 +146,13 @@ def until_damage(video: VideoStream, faults: list[VideoError]) -> Iterator[Frame
 
 
 @contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collect the first Ctrl-C instead of raising it; the second raises."""
+def interrupts(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """On the first Ctrl-C call ``stop`` instead of raising; the second raises."""
     asked: list[int] = []
 
     def remember(number: int, _: object) -> None:
         asked.append(number)
+        stop()
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, remember)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vatrack.files import AnnotationError
-from vatrack.files.file_cache import cached_folder, content_hash
+from vatrack.files.column_cache import cached_folder, content_hash
 
 
 @pytest.fixture(autouse=True)

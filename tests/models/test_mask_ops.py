@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from vatrack.models import mask_ops
-from vatrack.models.mask_ops import crop_mask_targets, paste_masks
+from vatrack.models.detectors.region_masks import crop_mask_targets, paste_masks
 from vatrack.structures import rle
 from vatrack.structures.masks import MasksByKind
 

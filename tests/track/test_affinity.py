@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vatrack.track.affinity import METRICS, bisoftmax, cosine, softmax
+from vatrack.track.base import METRICS, bisoftmax, cosine, softmax
 
 EMBEDS = torch.tensor([[1., 0.], [0., 2.], [-1., 1.]])
 MEMORY = torch.tensor([[2., 0.], [1., 1.]])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vatrack.track.assign import DISCARDED, UNMATCHED, greedy_assign
+from vatrack.track.base import DISCARDED, UNMATCHED, greedy_assign
 
 NONE = UNMATCHED
 CASES = {

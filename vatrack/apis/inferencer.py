@@ -84,8 +84,8 @@ class VideoInferencer:
                 end while the model needs the end.
         """
         frames = open_frames(source, fps, max_frames)
-        if self.model.needs_end and frames.may_never_end:
-            switch = self.model.live_switch
+        if self.model.video_model.delay is None and frames.may_never_end:
+            switch = self.model.video_model.live_switch
             live = f'make it live with --cfg-options {switch}, ' if switch else ''
             raise VideoError(
                 f'{frames.name}: this model gives its results when a video has ended, and this '

@@ -1,9 +1,7 @@
 """A trained model that takes frames out of memory: what testing does, without files."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +10,13 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmengine.structures import InstanceData
 
-from vatrack.models import VideoModel, VideoSession
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS
 from vatrack.video import VideoFrame
 
 from .config import ConfigError, config_errors
 from .device import PRECISIONS
-from .stopwatch import Stopwatch
 from .weights import check_checkpoint_file, drop_pretrained, load_weights
 
 _LOADING = 'LoadFrame'
@@ -39,6 +34,13 @@ class LoadedModel:
         device: Where the model runs.
         precision: Name out of :data:`PRECISIONS`.
 
+    Attributes:
+        video_model: The model, in evaluation mode.
+        device: Where it runs.
+        dtype: Of autocast; None: off.
+        classes: Class names in label order.
+        kinds: Kinds of masks that are predicted.
+
     Raises:
         ConfigError: The config names a class or key that does not exist, says
             nothing of the classes, or its test pipeline does not read frames
@@ -55,26 +57,11 @@ class LoadedModel:
         pipeline = _without_loading(config)
         with config_errors(config), MODELS.switch_scope_and_registry(
                 config.get('default_scope', 'vatrack')):
-            self._model = MODELS.build(config.model)
+            self.video_model = MODELS.build(config.model)
             self._pipeline = Compose(pipeline)
-        load_weights(self._model, checkpoint)
-        self._model.to(device).eval()
-        #: Kinds of masks that are predicted.
-        self.kinds = tuple(kind for kind in MASK_KINDS if kind in self._model.mask_kinds)
-
-    @property
-    def needs_end(self) -> bool:
-        """Whether results come only when the video has ended."""
-        return self._model.delay is None
-
-    @property
-    def live_switch(self) -> str | None:
-        """What to change in the config to get them earlier; None: that cannot be."""
-        return self._model.live_switch
-
-    def open(self, stopwatch: Stopwatch) -> OpenVideo:
-        """Begin a video; several may be open at once."""
-        return OpenVideo(self._model, self.device, self.dtype, stopwatch)
+        load_weights(self.video_model, checkpoint)
+        self.video_model.to(device).eval()
+        self.kinds = tuple(kind for kind in MASK_KINDS if kind in self.video_model.mask_kinds)
 
     def prepare(self, frame: VideoFrame, name: str) -> dict[str, Any]:
         """Put a frame through the test pipeline; may run in another thread.
@@ -89,45 +76,6 @@ class LoadedModel:
                     img_id=frame.index, sample_idx=frame.index, frame_id=frame.index,
                     video_id=1, video_name=name, instances=[], key_frame_flags=True)
         return self._pipeline({key: [value] for key, value in clip.items()})
-
-
-class OpenVideo:
-    """One video on its way through a loaded model; see :meth:`LoadedModel.open`."""
-
-    def __init__(self, model: VideoModel, device: torch.device, dtype: torch.dtype | None,
-                 stopwatch: Stopwatch) -> None:
-        self._model, self._device, self._dtype = model, device, dtype
-        self._stopwatch = stopwatch
-        with self._computing():
-            self._session = VideoSession(model)
-
-    def push(self, samples: Sequence[dict[str, Any]]) -> list[InstanceData]:
-        """Take the next frames, from :meth:`LoadedModel.prepare`.
-
-        Returns:
-            ``pred_track_instances`` of the next frames that are finished.
-        """
-        clips = [sample['data_samples'] for sample in samples]
-        batch = dict(inputs=[sample['inputs'] for sample in samples], data_samples=clips)
-        with self._computing():
-            batch = self._model.data_preprocessor(batch, False)
-            frames = [frame for clip in batch['data_samples'] for frame in clip.video_data_samples]
-            done = self._session.push(batch['inputs'].flatten(0, 1), frames)
-        return [frame.pred_track_instances for frame in done]
-
-    def close(self) -> tuple[list[InstanceData], InstanceData | None]:
-        """End the video: the instances of the frames left, and ``pred_tracks`` or None."""
-        with self._computing():
-            done, pred_tracks = self._session.close()
-        return [frame.pred_track_instances for frame in done], pred_tracks
-
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        # Set anew each time: videos that are open together have a stopwatch each.
-        self._model.measure = partial(self._stopwatch.measure, on_device=True)
-        with self._model.measure('detector'), torch.inference_mode(), \
-                torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
-            yield
 
 
 def _classes(config: Config, checkpoint: str | Path) -> tuple[str, ...]:

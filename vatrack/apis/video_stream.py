@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
+import torch
 from mmengine.structures import InstanceData
 
+from vatrack.models import VideoSession
 from vatrack.structures import TrackCollector
 from vatrack.video import FrameSource, VideoFrame, read_ahead
 
@@ -19,13 +22,53 @@ from .video_result import FrameResult, VideoResult, read_instances
 Item = TypeVar('Item')
 
 
+class _OpenVideo:
+    """The session of one video, and what surrounds its steps."""
+
+    def __init__(self, loaded: LoadedModel, stopwatch: Stopwatch) -> None:
+        self._model, self._device, self._dtype = loaded.video_model, loaded.device, loaded.dtype
+        self._stopwatch = stopwatch
+        with self._computing():
+            self._session = VideoSession(loaded.video_model)
+
+    def push(self, samples: Sequence[dict[str, Any]]) -> list[InstanceData]:
+        """Take the next frames, from :meth:`LoadedModel.prepare`.
+
+        Returns:
+            ``pred_track_instances`` of the next frames that are finished.
+        """
+        clips = [sample['data_samples'] for sample in samples]
+        batch = dict(inputs=[sample['inputs'] for sample in samples], data_samples=clips)
+        with self._computing():
+            batch = self._model.data_preprocessor(batch, False)
+            frames = [frame for clip in batch['data_samples'] for frame in clip.video_data_samples]
+            done = self._session.push(batch['inputs'].flatten(0, 1), frames)
+        return [frame.pred_track_instances for frame in done]
+
+    def close(self) -> tuple[list[InstanceData], InstanceData | None]:
+        """End the video: the instances of the frames left, and ``pred_tracks`` or None."""
+        with self._computing():
+            done, pred_tracks = self._session.close()
+        return [frame.pred_track_instances for frame in done], pred_tracks
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        # Set anew each time: videos that are open together have a stopwatch each.
+        self._model.measure = partial(self._stopwatch.measure, on_device=True)
+        with self._model.measure('detector'), torch.inference_mode(), \
+                torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
+            yield
+
+
 class VideoStream:
     """Frames of one video with their objects, as they come out of the model.
 
     Iterate over it, once: frames are read and prepared in a thread of their
     own while the model is at work on those before. Left early it should be
-    closed; it is a context manager. Memory holds the frames of two batches,
-    and of the tracks only run-length encoded masks.
+    closed; it is a context manager. Memory holds the frames of two batches and
+    those that a model holds back, and of the tracks only run-length encoded
+    masks. For a model that answers at the end of the video, files are read
+    once more, so that their frames need not be kept.
 
     Attributes:
         source: Where the frames come from.
@@ -43,6 +86,7 @@ class VideoStream:
         self._size = (0, 0)
         self._collector = TrackCollector(1, range(1, len(model.classes) + 1),
                                          model.kinds) if keep_tracks else None
+        self._stopped = False
         self._pred_tracks: InstanceData | None = None
         self._frames = self._run()
 
@@ -62,6 +106,10 @@ class VideoStream:
     def close(self) -> None:
         """End the video here; :meth:`result` then holds the frames that were taken."""
         self._frames.close()
+
+    def stop(self) -> None:
+        """Read no further; frames that were read are still finished. Safe in a signal handler."""
+        self._stopped = True
 
     def result(self) -> VideoResult:
         """Go through the frames that are left, and return the tracks of the whole video.
@@ -83,15 +131,15 @@ class VideoStream:
             list(self._collector.tracks(self._pred_tracks)))
 
     def _run(self) -> Iterator[FrameResult]:
-        video = self._model.open(self.stopwatch)
+        video = _OpenVideo(self._model, self.stopwatch)
         # Frames whose results are not there yet; none if they come at the end: memory would grow
         # with the video, so the source is read once more.
         waiting: deque[VideoFrame] = deque()
-        reread = self._model.needs_end and self.source.can_reread
+        reread = self._model.video_model.delay is None and self.source.can_reread
         failed: Exception | None = None
         with closing(read_ahead(self._prepared(), self._batch_size)) as prepared:
             batches = _batches(self.stopwatch.each('wait', prepared), self._batch_size)
-            while True:
+            while not self._stopped:
                 try:
                     batch = next(batches, None)
                 except Exception as error:  # of the source: what came before it is finished first

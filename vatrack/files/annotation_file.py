@@ -8,16 +8,138 @@ unchanged.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from vatrack.structures import AnnotationFile
+from vatrack.structures import AnnotationFile, Frame, Instance, Video
 
-from .annotation_parser import LISTS, AnnotationParser
+from .annotation_entry import Entry, flag, integer, read_boxes, read_masks, read_occlusion, text
 from .errors import AnnotationError
 from .json_stream import JsonStream
+
+#: Top-level lists in the order in which they are read: entries refer to those of earlier lists.
+LISTS = ('categories', 'videos', 'images', 'annotations')
+
+
+class AnnotationParser:
+    """Turns entries into dataclasses, list by list in the order of :data:`LISTS`.
+
+    Args:
+        path: The file, for messages.
+        report: Called with one message per wrong entry, which is left out.
+        keep: Called with every object and its frame; by default the frame
+            collects its objects.
+    """
+
+    def __init__(self, path: str | Path, report: Callable[[str], None],
+                 keep: Callable[[Frame, Instance], None] | None = None) -> None:
+        self.path, self.report = path, report
+        self.categories: dict[int, str] = {}
+        self.videos: dict[int, Video] = {}
+        self._keep = keep or (lambda frame, instance: frame.instances.append(instance))
+        self._video_indices: dict[int, int] = {}
+        # By image id; the last part maps the instance ids of the frame to annotation ids.
+        self._images: dict[int, tuple[Frame, Video, list[int], dict[int, int]]] = {}
+        self._positions: set[tuple[int, int]] = set()
+        self._annotation_ids: set[int] = set()
+
+    def read(self, name: str, index: int, entry: Any) -> None:
+        """Read entry number ``index`` of the list ``name``, or report what is wrong with it."""
+        try:
+            if type(entry) is not dict:
+                raise AnnotationError(f'must be an object, got a {type(entry).__name__}; '
+                                      'convert the dataset with tools/convert.py')
+            self._READERS[name](self, entry)
+            if name == 'videos':
+                self._video_indices[entry['id']] = index
+        except AnnotationError as error:
+            label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
+            self.report(f'{self.path}: {name}[{index}]{label}: {error}')
+
+    def read_all(self, name: str, entries: Iterable[Any]) -> None:
+        """Read the whole list ``name``; after images, frames are complete and in order."""
+        for index, entry in enumerate(entries):
+            self.read(name, index, entry)
+        if name == 'images':
+            self._order_frames()
+
+    def result(self) -> AnnotationFile:
+        """All that was read."""
+        return AnnotationFile(str(self.path), self.categories, list(self.videos.values()))
+
+    def _order_frames(self) -> None:
+        for video in self.videos.values():
+            video.frames.sort(key=lambda frame: frame.frame_id)
+            if not video.frames:
+                index = self._video_indices[video.id]
+                self.report(f"{self.path}: videos[{index}] (id {video.id}): has no frame: no entry "
+                            "of 'images' has this 'video_id'; add its images or remove the video")
+
+    def _category(self, entry: Entry) -> None:
+        category_id = _new_id(entry, self.categories)
+        self.categories[category_id] = text(entry, 'name')
+
+    def _video(self, entry: Entry) -> None:
+        video_id = _new_id(entry, self.videos)
+        self.videos[video_id] = Video(video_id, text(entry, 'name'), integer(entry, 'width', 1),
+                                      integer(entry, 'height', 1))
+
+    def _image(self, entry: Entry) -> None:
+        image_id = _new_id(entry, self._images)
+        video = self.videos[_known(entry, 'video_id', self.videos, 'videos')]
+        frame = Frame(image_id, integer(entry, 'frame_id', 0), text(entry, 'file_name'))
+        for key in ('width', 'height'):
+            if key in entry and entry[key] != getattr(video, key):
+                raise AnnotationError(f"'{key}' is {entry[key]!r}, but {getattr(video, key)} in "
+                                      f"its video (id {video.id}); frames have the size of their "
+                                      'video: correct one of them')
+        if (video.id, frame.frame_id) in self._positions:
+            raise AnnotationError(f"'frame_id' {frame.frame_id} occurs twice in the video (id "
+                                  f'{video.id}); number its frames 0, 1, 2, ...')
+        self._positions.add((video.id, frame.frame_id))
+        self._images[image_id] = frame, video, [video.height, video.width], {}
+        video.frames.append(frame)
+
+    def _annotation(self, entry: Entry) -> None:
+        annotation_id = _new_id(entry, self._annotation_ids)
+        image_id = _known(entry, 'image_id', self._images, 'images')
+        frame, video, size, owners = self._images[image_id]
+        if 'video_id' in entry and entry['video_id'] != video.id:
+            raise AnnotationError(f"'video_id' is {entry['video_id']!r}, but image {image_id} "
+                                  f'belongs to video {video.id}; correct or remove the key')
+        instance_id = integer(entry, 'instance_id')
+        if instance_id in owners:
+            raise AnnotationError(
+                f"'instance_id' {instance_id} occurs twice in image {image_id}, also in annotation "
+                f'(id {owners[instance_id]}); an object has one entry per frame: remove one')
+        category_id = _known(entry, 'category_id', self.categories, 'categories')
+        masks = read_masks(entry, size)
+        self._keep(frame, Instance(
+            annotation_id, instance_id, category_id, masks, read_boxes(entry, masks),
+            read_occlusion(entry, masks), flag(entry, 'iscrowd')))
+        owners[instance_id] = annotation_id
+        self._annotation_ids.add(annotation_id)
+
+    _READERS: ClassVar = dict(categories=_category, videos=_video, images=_image,
+                              annotations=_annotation)
+
+
+def _new_id(entry: Entry, taken: dict[int, Any] | set[int]) -> int:
+    value = integer(entry, 'id')
+    if value in taken:
+        raise AnnotationError(f"'id' {value} occurs twice in this list; number the entries anew")
+    return value
+
+
+def _known(entry: Entry, key: str, known: dict[int, Any], name: str) -> int:
+    value = integer(entry, key)
+    if value not in known:
+        raise AnnotationError(f"'{key}' {value} is unknown: no entry of '{name}' has this id; add "
+                              'the missing entry or remove this one')
+    return value
+
 
 #: Suffixes under which :func:`resolve_image` looks for a frame.
 IMAGE_SUFFIXES = ('.png', '.bmp', '.jpg')

@@ -25,11 +25,16 @@ from vatrack.structures import (
 )
 from vatrack.structures.rle import RLE
 
-from .annotation_file import parse_stream, paused_collector, refuse
-from .annotation_parser import AnnotationParser
-from .column_file import ColumnWriter, Texts, are_columns_sound, map_columns
+from .annotation_file import AnnotationParser, parse_stream, paused_collector, refuse
+from .column_cache import (
+    ColumnWriter,
+    Texts,
+    are_columns_sound,
+    cached_folder,
+    content_hash,
+    map_columns,
+)
 from .errors import AnnotationError
-from .file_cache import cached_folder, content_hash
 from .json_stream import JsonStream, file_errors
 
 # Count up whenever the columns or what is read into them change.
@@ -102,7 +107,7 @@ class AnnotationIndex:
         """The index of an annotation file, built now unless it is on disk.
 
         The content of the file decides, not its date: an index never outlives
-        it. :mod:`~vatrack.files.file_cache` says where it is kept.
+        it. :mod:`~vatrack.files.column_cache` says where it is kept.
 
         Raises:
             AnnotationError: As :func:`~vatrack.files.load_annotations`, or

@@ -14,8 +14,7 @@ from vatrack.structures.rle import RLE, areas
 from .annotation_entry import check_runs
 from .errors import AnnotationError, ResultError
 from .result_file import read_json_list
-from .track_check import TrackChecker
-from .track_entry import BOX_LISTS, OPTIONAL_LISTS
+from .track_entry import BOX_LISTS, OPTIONAL_LISTS, TrackChecker
 
 #: The search for faults ends with so many.
 MAX_FAULTS = 20

@@ -40,8 +40,7 @@ from vatrack.structures import AnnotationFile, TrackRecord
 from .annotation_file import paused_collector
 from .errors import AnnotationError, ResultError
 from .json_stream import stream_list
-from .track_check import TrackChecker, check_frames
-from .track_entry import track_to_json
+from .track_entry import TrackChecker, check_frames, track_to_json
 from .whole_file import replace_when_done
 
 

@@ -9,9 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vatrack.files.column_file import ColumnWriter, are_columns_sound, map_columns
+from vatrack.files.column_cache import (
+    ColumnWriter,
+    are_columns_sound,
+    cached_folder,
+    content_hash,
+    map_columns,
+)
 from vatrack.files.errors import ResultError
-from vatrack.files.file_cache import cached_folder, content_hash
 from vatrack.files.result_file import iter_results
 from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
 

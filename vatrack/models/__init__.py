@@ -1,8 +1,6 @@
 """Clips -> per-frame instances: classes that wire parts together, and folders of parts."""
-from . import association, detectors, losses
-from .session import VideoSession
+from . import association, detectors
 from .tracked_detector import TrackedDetector
-from .video_model import Ending, VideoModel
+from .video_model import Ending, VideoModel, VideoSession
 
-__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'detectors',
-           'losses']
+__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'detectors']

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .association.clip import FeatureClip, FrameBatch
+from .association.base import FeatureClip, FrameBatch
 from .detectors.base import Feats
 from .video_model import Ending, VideoModel
 
@@ -59,16 +59,9 @@ class TrackedDetector(VideoModel):
         self.detector = MODELS.build(detector)
         self.association = MODELS.build(association)
         self.calibration = calibration and MODELS.build(calibration)
-
-    @property
-    def mask_kinds(self) -> tuple[str, ...]:
-        """Kinds of masks of the detector."""
-        return self.detector.mask_kinds
-
-    @property
-    def delay(self) -> int:
-        """As far as the calibration looks ahead."""
-        return self.calibration.reach if self.calibration else 0
+        self.mask_kinds = self.detector.mask_kinds
+        if self.calibration:
+            self.delay = self.calibration.reach  # it looks so far ahead
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """Rename what was called otherwise in checkpoints of earlier versions."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
+from torch import Tensor
+from torch.nn.functional import pad
 
 RLE = dict[str, Any]
 
@@ -72,6 +74,46 @@ def parse_counts(counts: str) -> np.ndarray:
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
     return runs
+
+
+def encode_windows(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> list[RLE]:
+    """Encode masks that are known in a window of the frame only, without decoding it elsewhere.
+
+    Runs are found where the masks are; only their ends travel to the host, in
+    one copy for all masks.
+
+    Args:
+        masks: (N, h, w) bool, on any device.
+        x0: Left edge of the window in pixels of the frame.
+        y0: Its upper edge.
+        shape: (H, W) of the frame.
+
+    Returns:
+        N RLEs of size ``shape``.
+    """
+    height, width = shape
+    # Column-major, with a background row at either end of each column: a
+    # run starts or ends wherever neighbours along a column differ.
+    columns = pad(masks.transpose(1, 2), (1, 1))
+    mask_id, column, row = (columns[..., 1:] != columns[..., :-1]).nonzero(as_tuple=True)
+    ends = ((x0 + column) * height + y0 + row).cpu().numpy()
+    per_mask = np.split(ends, mask_id.bincount(minlength=len(masks)).cumsum(0)[:-1].cpu().numpy())
+    return [_from_run_ends(e, height, width) for e in per_mask]
+
+
+def _from_run_ends(ends: np.ndarray, height: int, width: int) -> RLE:
+    # A run that ends at the foot of a column and one that starts at the head
+    # of the next are one run: equal positions cancel in pairs.
+    same = ends[1:] == ends[:-1]
+    keep = np.ones(len(ends), dtype=bool)
+    keep[1:] &= ~same
+    keep[:-1] &= ~same
+    bounds = np.concatenate([[0], ends[keep], [height * width]])
+    counts = np.diff(bounds)
+    if len(counts) > 1 and counts[-1] == 0:
+        counts = counts[:-1]
+    rle = coco_mask.frPyObjects({'size': [height, width], 'counts': counts.tolist()}, height, width)
+    return {'size': [height, width], 'counts': rle['counts'].decode('ascii')}
 
 
 def areas(rles: Sequence[RLE]) -> np.ndarray:

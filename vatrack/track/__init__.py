@@ -1,8 +1,7 @@
 """Per-frame instances -> tracks: pure functions, and policies that hold no state."""
-from .base import Tracker
+from .base import Memory, Tracker, TrackTable
 from .iou import IoUTracker
 from .mask_track import MTTracker
-from .memory import Memory, TrackTable
 from .none import NoAssociation
 from .quasi_dense import QDTracker
 

@@ -8,9 +8,7 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .assign import UNMATCHED, greedy_assign
-from .base import Tracker, best_first
-from .memory import Memory, TrackTable
+from .base import UNMATCHED, Memory, Tracker, TrackTable, best_first, greedy_assign
 
 
 @MODELS.register_module()

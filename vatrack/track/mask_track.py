@@ -8,8 +8,7 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .base import Tracker
-from .memory import Memory, TrackTable
+from .base import Memory, Tracker, TrackTable
 
 #: The slot of 'new object'; slot m + 1 is row m of the memory.
 _NEW = 0

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .base import Tracker
-from .memory import Memory
+from .base import Memory, Tracker
 
 
 @MODELS.register_module()

@@ -8,10 +8,7 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .affinity import METRICS
-from .assign import UNMATCHED, greedy_assign
-from .base import Tracker, best_first
-from .memory import Memory, TrackTable
+from .base import METRICS, UNMATCHED, Memory, Tracker, TrackTable, best_first, greedy_assign
 
 
 @MODELS.register_module()

@@ -1,7 +1,5 @@
 """What decides identity, with its losses."""
-from .base import Association, TrackerAssociation
-from .clip import FeatureClip, FrameBatch
-from .embedding import EmbeddingAssociation
+from .base import Association, EmbeddingAssociation, FeatureClip, FrameBatch, TrackerAssociation
 from .mt_head import MTEmbedHead, MTTrackHead
 from .qd_head import QDEmbedHead, QDTrackHead
 

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .clip import FeatureClip
-from .track_head import TrackHead
+from .base import FeatureClip, TrackHead
 
 
 @MODELS.register_module()

@@ -1,4 +1,4 @@
-"""The RoI head: a box head, or one per kind of box, and any set of mask heads."""
+"""The RoI head: a box head, or one per kind of box, and mask heads by kind."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,16 +8,67 @@ from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi
+from mmengine.model import ModuleDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
 from vatrack.registry import MODELS
-from vatrack.structures import bboxes_field
+from vatrack.structures import MASK_KINDS, bboxes_field
 
-from ..mask_ops import crop_mask_targets
 from .base import Feats
-from .region_masks import of_class
+from .region_masks import crop_mask_targets
+
+
+@MODELS.register_module()
+class SeparateMaskHeads(ModuleDict):
+    """A mask head of mmdet for each kind; they share nothing but the features of the regions.
+
+    A head that predicts kinds jointly has the same interface, and ``joint``
+    true: it is always asked for all its kinds at once.
+
+    Args:
+        **heads: Config of a mask head per kind; None leaves a kind out.
+
+    Attributes:
+        kinds: Kinds that are predicted, in the order of the config.
+
+    Raises:
+        ValueError: No kind is left, or one does not exist.
+    """
+
+    joint = False
+
+    def __init__(self, **heads: dict | None) -> None:
+        heads = {kind: cfg for kind, cfg in heads.items() if cfg is not None}
+        if not heads or not set(heads) <= set(MASK_KINDS):
+            raise ValueError(f'mask_heads must name one or more of {MASK_KINDS}, got '
+                             f'{list(heads)}')
+        super().__init__({kind: MODELS.build(cfg) for kind, cfg in heads.items()})
+        self.kinds = tuple(heads)
+
+    def forward(self, features: Tensor, kinds: Sequence[str]) -> dict[str, Tensor]:
+        """Logits by kind of R regions: (R, C, h, w) -> (R, K, 2h, 2w) for K classes, or 1."""
+        return {kind: self[kind](features) for kind in kinds}
+
+    def loss(self, logits: dict[str, Tensor], targets: Tensor,
+             labels: Tensor) -> dict[str, Tensor]:
+        """A loss for each kind in ``logits``.
+
+        Args:
+            logits: Those of :meth:`forward`.
+            targets: (R, number of kinds, 2h, 2w) float of zeros and ones, kinds in
+                the order of ``logits``.
+            labels: (R,) int64.
+
+        Returns:
+            loss_{kind}_mask; 0, with a gradient of 0, where there is no region.
+        """
+        losses = {}
+        for i, (kind, own) in enumerate(logits.items()):
+            losses[f'loss_{kind}_mask'] = self[kind].loss_mask(
+                own, targets[:, i], class_channels(own, labels)) if len(labels) else own.sum() * 0
+        return losses
 
 
 @MODELS.register_module()
@@ -40,7 +91,7 @@ class AmodalRoIHead(StandardRoIHead):
 
     Args:
         mask_heads: Config of a mask head per kind, as of
-            :class:`~.region_masks.SeparateMaskHeads`; with a ``type`` that of a
+            :class:`SeparateMaskHeads`; with a ``type`` that of a
             head that predicts its kinds jointly.
         mask_roi_extractor: Config of the extractor that all mask heads share.
         visible_bbox_head: Config of a box head for visible boxes, or None. The
@@ -57,15 +108,11 @@ class AmodalRoIHead(StandardRoIHead):
         super().__init__(**kwargs)
         self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
         self.mask_heads = MODELS.build({'type': 'SeparateMaskHeads', **mask_heads})
+        self.mask_kinds: tuple[str, ...] = self.mask_heads.kinds
         self.visible_bbox_head = visible_bbox_head and MODELS.build(visible_bbox_head)
         if self.visible_bbox_head is not None and self.mask_heads.joint:
             raise ValueError(f'{type(self.mask_heads).__name__} predicts all kinds from one box; '
                              'leave visible_bbox_head out')
-
-    @property
-    def mask_kinds(self) -> tuple[str, ...]:
-        """Mask kinds that this head predicts."""
-        return self.mask_heads.kinds
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         """Let a checkpoint with a single ``mask_head`` fill the visible one, else the amodal one.
@@ -253,3 +300,14 @@ def _on_device(tensors: list[Tensor], views: Sequence[Feats]) -> list[Tensor]:
     """Tensors of the host where the features are, in one copy."""
     together = torch.cat(tensors).to(views[0][0].device, non_blocking=True)
     return list(together.split([len(each) for each in tensors]))
+
+
+def class_channels(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mask channel (R,) of each region: its label, or 0 where the head is class-agnostic."""
+    return labels if logits.size(1) > 1 else torch.zeros_like(labels)
+
+
+def of_class(logits: Tensor, labels: Tensor) -> Tensor:
+    """The channel of each region's label: (R, K, h, w), (R,) -> (R, h, w)."""
+    index = class_channels(logits, labels).view(-1, 1, 1, 1)
+    return logits.gather(1, index.expand(-1, 1, *logits.shape[-2:]))[:, 0]

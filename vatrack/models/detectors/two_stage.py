@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS, bboxes_field, masks_field
 
-from ..mask_ops import paste_masks
 from .base import Feats, FrameDetector
+from .region_masks import paste_masks
 from .roi_head import mask_boxes
 
 
@@ -32,11 +32,7 @@ class AmodalMaskRCNN(MaskRCNN, FrameDetector):
         features = self.neck if self.with_neck else self.backbone
         for part in (features, self.rpn_head, *self.roi_head.bbox_heads):
             part.register_forward_hook(_to_float32)
-
-    @property
-    def mask_kinds(self) -> tuple[str, ...]:
-        """Kinds of masks that the RoI head predicts."""
-        return self.roi_head.mask_kinds
+        self.mask_kinds = self.roi_head.mask_kinds
 
     def loss(self, feats: Feats, samples: SampleList,
              views: Sequence[Feats]) -> tuple[dict[str, Tensor], list[InstanceData]]:

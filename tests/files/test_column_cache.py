@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vatrack.files.column_file import ColumnWriter, Texts, are_columns_sound, map_columns
+from vatrack.files.column_cache import ColumnWriter, Texts, are_columns_sound, map_columns
 
 COLUMNS = {
     'ids': np.arange(-3, 7, dtype=np.int64), 'none': np.zeros((0, 4)), 'flags': np.array([True]),
