@@ -221,6 +221,9 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         'model.detector.test_cfg.rcnn.max_per_img=5',
         *(f'model.detector.roi_head.{head}.fc_out_channels=32'
           for head in ('bbox_head', 'visible_bbox_head') if model.detector.roi_head.get(head))]
+    if 'class_weight' in model.detector.roi_head.bbox_head.loss_cls:
+        options.append('model.detector.roi_head.bbox_head.loss_cls.class_weight='
+                       f'{[1.] * (len(CLASSES) + 1)}')
     if 'head' in model.association:
         options += ['model.association.head.train_cfg.sampler.num=16',
                     'model.association.head.embed_head.fc_out_channels=32']

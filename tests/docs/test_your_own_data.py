@@ -57,4 +57,4 @@ def test_the_config_for_released_weights_is_sound(done, monkeypatch):
     heads = config.model.detector.roi_head
     assert heads.bbox_head.num_classes == heads.mask_heads.amodal.num_classes == 5
     assert config.model.detector.backbone.depth == 101
-    assert config.model.track_head and config.load_from == 'checkpoints/vatrack.pth'
+    assert config.model.association.head and config.load_from == 'checkpoints/vatrack.pth'
