@@ -1,6 +1,7 @@
 # mmdet's schedule 1x, for models of single images: "the standard training procedure of the
-# mmdetection repository" (VATrack supplement, section B), of which it states 12 epochs and batch 4.
-# In mmdet (configs/_base_/schedules/schedule_1x.py) the rate is 0.02 for 16 images, scaled linearly.
+# mmdetection repository" (VATrack supplement, section B), which states 12 epochs and batch 4.
+# mmdet (configs/_base_/schedules/schedule_1x.py) has a rate of 0.02 for 16 images, to be scaled
+# linearly.
 _base_ = './sgd_12e.py'
 optim_wrapper = dict(optimizer=dict(lr=0.02 * 4 / 16))
 param_scheduler = [
