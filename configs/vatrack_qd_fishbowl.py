@@ -13,9 +13,6 @@ _base_ = [
 ]
 scale = (960, 640)
 model = dict(association=_base_.association)
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[0].transforms[2].scale = scale
-test_pipeline[0].transforms[1].scale = scale
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=dict(scale=scale))
+val_dataloader = dict(dataset=dict(scale=scale))
 test_dataloader = val_dataloader

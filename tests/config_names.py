@@ -111,8 +111,7 @@ _VARIANTS['released-code'] = (_VARIANTS['class-weights'] | _VARIANTS['coco']
                               | _VARIANTS['warmup-6000'])
 for _size in ((640, 400), (320, 200)):
     _VARIANTS['{}x{}'.format(*_size)] = {
-        f'{loader}_dataloader.dataset.pipeline.0.transforms.{index}.scale': list(_size)
-        for loader, index in (('train', 2), ('val', 1), ('test', 1))}
+        f'{loader}_dataloader.dataset.scale': list(_size) for loader in ('train', 'val', 'test')}
 for _weights in ((.5, 1.5), (1.5, .5), (.75, .25)):
     _VARIANTS['lambda-{}-{}'.format(*_weights)] = {
         f'{_ROI_HEAD}.mask_heads.{kind}.loss_mask.loss_weight': weight

@@ -123,12 +123,10 @@ def test_own_data_are_where_the_environment_says(tmp_path, monkeypatch):
 
 
 def test_frames_have_the_resolution_of_the_name(config, named):
-    pipelines = [(config.train_dataloader, 2), (config.val_dataloader, 1),
-                 (config.test_dataloader, 1)]
-    for loader, index in pipelines:
-        resize = loader.dataset.pipeline[0].transforms[index]
-        assert resize.type == 'Resize' and resize.keep_ratio
-        assert tuple(resize.scale) == named.scale
+    for name in ('train', 'val', 'test'):
+        dataset = config[f'{name}_dataloader'].dataset
+        assert tuple(dataset.scale) == named.scale
+        assert dict(type='Resize', keep_ratio=True) in dataset.pipeline[0].transforms
 
 
 #: VATrack's code for QD; mmtracking for MT.
@@ -225,8 +223,7 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         *data_options(root),
         *(f'{name}_dataloader.dataset.metainfo.classes={CLASSES}'
           for name in ('train', 'val', 'test')),
-        *(f'{name}_dataloader.dataset.pipeline.0.transforms.{index}.scale=(96, 64)'
-          for name, index in [('train', 2), ('val', 1), ('test', 1)]),
+        *(f'{name}_dataloader.dataset.scale=(96, 64)' for name in ('train', 'val', 'test')),
         'train_dataloader.batch_size=1', 'test_dataloader.batch_size=1',
         'model.detector.train_cfg.rpn_proposal.max_per_img=20',
         'model.detector.train_cfg.rcnn.sampler.num=16',

@@ -40,7 +40,8 @@ def results(trained_run, tiny_data, tmp_path_factory):
 
 
 def test_frames_that_are_held_back_change_nothing(results):
-    plain, late = results('model.type=TrackedDetector'), results(DELAYED)
+    # In pairs, as the other takes them: batches of another size round otherwise.
+    plain, late = results('test_dataloader.batch_size=2'), results(DELAYED)
     assert json.loads(plain.read_text()) == json.loads(late.read_text())
     assert (plain.parent / plain.stem / 'contact_sheet.png').read_bytes() == (
         late.parent / late.stem / 'contact_sheet.png').read_bytes()
@@ -113,7 +114,7 @@ def test_a_video_that_is_stopped_gives_what_was_read(trained_run, frames):
 
 
 def test_the_demo_of_a_model_that_needs_the_end(trained_run, tiny_data, run_tool, tmp_path):
-    folder = next(iter(sorted((tiny_data / 'val').rglob('*.jpg')))).parent
+    folder = next(path for path in (tiny_data / 'val').rglob('*') if path.is_file()).parent
     written = []
     for kind in ('TrackedDetector', 'OfflineDetector'):
         out = tmp_path / f'{kind}.json'

@@ -111,7 +111,7 @@ def test_the_map_names_every_part():
     ('from vatrack.structures import rle', {'vatrack.structures.rle'}),
     ('from vatrack.structures import Instance', {'vatrack.structures'}),
     ('from .roi_head import AmodalRoIHead', {'vatrack.models.roi_head'}),
-    ('from ..track import affinity', {'vatrack.track.base'}),
+    ('from ..track import base', {'vatrack.track.base'}),
     ('from .. import registry', {'vatrack.registry'}),
     ('import numpy\nfrom torch import nn', set()),
     ('def late():\n    from vatrack import registry', {'vatrack.registry'}),

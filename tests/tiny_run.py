@@ -28,10 +28,9 @@ def data_options(root: Path, train: str = 'train', val: str = 'val') -> list[str
 
 def tiny_options(root: Path, *more: str) -> list[str]:
     """``--cfg-options`` that shrink the synthetic config to the data of ``root``: 96x64 pixels."""
-    loader = '{}_dataloader.dataset.pipeline.0.transforms.{}.scale=(96, 64)'
     return [
         *data_options(root),
-        *(loader.format(*at) for at in [('train', 2), ('val', 1), ('test', 1)]),
+        *(f'{name}_dataloader.dataset.scale=(96, 64)' for name in ('train', 'val', 'test')),
         'train_dataloader.batch_size=2',
         'model.detector.backbone.base_channels=8',
         'model.detector.backbone.stem_channels=8',

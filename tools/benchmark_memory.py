@@ -50,7 +50,7 @@ class PeakMemoryHook(Hook):
     def after_test_iter(self, runner: object, batch_idx: int, data_batch: dict | None = None,
                         outputs: Sequence | None = None) -> None:
         """Count the frames of a batch."""
-        self.peak.add(len(outputs))
+        self.peak.add(len(data_batch['inputs']))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

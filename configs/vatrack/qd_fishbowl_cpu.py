@@ -5,9 +5,6 @@ _base_ = [
 ]
 model = dict(association=_base_.association)
 scale = (384, 256)
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[0].transforms[2].scale = scale
-test_pipeline[0].transforms[1].scale = scale
-train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(scale=scale))
+val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(scale=scale))
 test_dataloader = val_dataloader

@@ -13,14 +13,11 @@ _base_ = [
 ]
 scale = (320, 200)
 model = dict(association=_base_.association)
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[0].transforms[2].scale = scale
-test_pipeline[0].transforms[1].scale = scale
 data = dict(data_root='data/sailvos_sample/', ann_file='annotations.json',
             data_prefix=dict(img_path=''))
 train_dataloader = dict(
-    batch_size=2, num_workers=0, dataset=dict(**data, pipeline=train_pipeline))
-val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(**data, pipeline=test_pipeline))
+    batch_size=2, num_workers=0, dataset=dict(**data, scale=scale))
+val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(**data, scale=scale))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file='data/sailvos_sample/annotations.json')
 test_evaluator = val_evaluator

@@ -135,10 +135,11 @@ def drawn_references(root, rounds=60, **options):
             clip = frames.prepare_data(index)
             if clip is None:
                 continue
-            assert clip['key_frame_flags'] == [True] + [False] * (len(clip['frame_id']) - 1)
+            positions, flags = clip['frame_id'], clip['key_frame_flags']
+            assert positions == sorted(positions) and flags.count(True) == 1
             assert len(set(clip['video_id'])) == 1
             if clip['video_name'][0] == 'v':
-                drawn[clip['frame_id'][0]].update(clip['frame_id'][1:])
+                drawn[positions.pop(flags.index(True))].update(positions)
     return dict(drawn)
 
 
@@ -186,7 +187,8 @@ def test_without_a_sampler_a_clip_is_the_key_frame(tmp_path):
 def test_sampler_from_a_config(tmp_path):
     write(tmp_path, {'v': [[thing()]] * 3})
     frames = dataset(tmp_path, clip_sampler=dict(type='KeyReferenceSampler', scope=2, num_refs=2))
-    assert sorted(frames[1]['frame_id']) == [0, 1, 2]
+    clip = frames[1]
+    assert (clip['frame_id'], clip['key_frame_flags']) == ([0, 1, 2], [False, True, False])
 
 
 def with_gaps(root):

@@ -7,7 +7,7 @@ import torch
 from mmdet.models.losses import MarginL2Loss, MultiPosCrossEntropyLoss
 from torch.autograd import gradcheck
 
-from vatrack.models.losses import CosineMarginLoss, MultiPositiveCELoss
+from vatrack.models.association.qd_head import CosineMarginLoss, MultiPositiveCELoss
 
 
 def matrix(rows: int, columns: int, seed: int, share: float = .2, scale: float = 3.):

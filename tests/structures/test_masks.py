@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
 from vatrack.structures import rle
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.masks import MasksByKind, PackedMasks
 
 HEIGHT, WIDTH, COUNT = 40, 60, 3
 
@@ -194,3 +194,52 @@ def test_refused_combinations(arrays):
     for other in (masks[np.array([0])], masks.pad((HEIGHT, WIDTH + 1))):
         with pytest.raises(ValueError, match='must share one'):
             MasksByKind({'amodal': masks, 'visible': other})
+
+
+@pytest.fixture
+def packed(arrays) -> PackedMasks:
+    return PackedMasks.pack(by_kind(arrays))
+
+
+def test_packed_masks_are_an_eighth_and_come_back_whole(arrays, packed):
+    assert packed.bits.numel() == sum(a.size for a in arrays.values()) * 64 / WIDTH / 8
+    assert packed.kinds == ('amodal', 'visible')
+    assert (len(packed), packed.height, packed.width) == (COUNT, HEIGHT, WIDTH)
+    for kind, array in arrays.items():
+        masks = packed.unpack(kind)
+        assert masks.dtype == torch.bool
+        np.testing.assert_array_equal(masks, array)
+        np.testing.assert_array_equal(packed[1:].unpack(kind), array[1:])
+        np.testing.assert_array_equal(packed[torch.tensor([2, 0])].unpack(kind), array[[2, 0]])
+        np.testing.assert_array_equal(packed.select([kind]).unpack(kind), array)
+        np.testing.assert_array_equal(packed.pad((50, 70)).unpack(kind),
+                                      np.pad(array, ((0, 0), (0, 10), (0, 10))))
+
+
+def test_packed_masks_without_instances_or_pixels(arrays):
+    arrays['visible'][1] = 0
+    packed = PackedMasks.pack(by_kind(arrays))
+    assert packed.have_pixels().tolist() == [[True, True], [True, False], [True, True]]
+    none = packed[:0]
+    assert none.unpack('amodal').shape == (0, HEIGHT, WIDTH) and none.have_pixels().shape == (0, 2)
+    assert none.pad((50, 70)).unpack('visible').shape == (0, 50, 70)
+
+
+def test_packed_masks_travel_in_instance_data(arrays, packed):
+    """Out of a data worker, onto a device; instances can be chosen and joined."""
+    sample = pickle.loads(pickle.dumps(InstanceData(labels=torch.arange(COUNT), masks=packed)))
+    moved = sample.to('meta')
+    assert moved.masks.bits.device.type == moved.labels.device.type == 'meta'
+    both = InstanceData.cat([sample[torch.tensor([True, False, True])], sample[1:2]])
+    assert both.labels.tolist() == [0, 2, 1]
+    for kind, array in arrays.items():
+        np.testing.assert_array_equal(both.masks.unpack(kind), array[[0, 2, 1]])
+    with pytest.raises(ValueError, match='must share kinds, height and width'):
+        PackedMasks.cat([packed, packed.select(['visible'])])
+
+
+def test_what_packed_masks_cannot_give(packed):
+    with pytest.raises(TypeError, match='leave bits=True out of PackClip'):
+        packed.kind('amodal')
+    with pytest.raises(KeyError, match=r"'visible' masks were not loaded.*mask_kinds"):
+        packed.select(['amodal']).unpack('visible')

@@ -1,10 +1,17 @@
 """Annotation file -> clips."""
 from .amodal_video import AmodalVideoDataset
-from .clip_samplers import KeyReferenceSampler
+from .clip_samplers import (
+    ClipFrames,
+    ConsecutiveFramesSampler,
+    KeyReferenceSampler,
+    NearbyFramesSampler,
+)
+from .scale import with_scale
 from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip
 from .video_samplers import VideoBatchSampler, VideoSampler
 
 __all__ = [
-    'AmodalVideoDataset', 'KeyReferenceSampler', 'LoadAmodalAnnotations', 'LoadFrame', 'PackClip',
-    'VideoBatchSampler', 'VideoSampler'
+    'AmodalVideoDataset', 'ClipFrames', 'ConsecutiveFramesSampler', 'KeyReferenceSampler',
+    'LoadAmodalAnnotations', 'LoadFrame', 'NearbyFramesSampler', 'PackClip', 'VideoBatchSampler',
+    'VideoSampler', 'with_scale'
 ]

@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.dataset.base_dataset import force_full_init
+from mmengine.logging import print_log
 
 from vatrack.files import AnnotationError, AnnotationIndex
 from vatrack.registry import DATASETS, TASK_UTILS
 from vatrack.structures import MASK_KINDS
+
+from .clip_objects import keep_from_first_sight, keep_largest
+from .clip_samplers import ClipFrames
+from .scale import with_scale
 
 _NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart; leave videos out '
                'of the annotation file instead')
@@ -22,8 +27,8 @@ _NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart
 class AmodalVideoDataset(BaseDataset):
     """Videos with amodal and/or visible masks, in the format of ``docs/annotations.md``.
 
-    A sample is a *clip*: in training a key frame with its reference frames, as
-    the ``clip_sampler`` draws them; in testing a single frame, all frames of
+    A sample is a *clip*: in training frames around a key frame, in time order,
+    as the ``clip_sampler`` draws them; in testing a single frame, all frames of
     all videos in time order. Masks stay run-length encoded until a transform
     decodes them. The ``frame_id`` of a sample is the position of the frame in
     its video, without the gaps that the frame ids of a file may have.
@@ -31,9 +36,13 @@ class AmodalVideoDataset(BaseDataset):
     In training an object counts in a frame if its class is one of the config's
     ``classes``, it is no crowd, its boxes of every kind asked for overlap the
     frame and are at least one pixel wide and high, every mask kind asked for
-    has a pixel, and its occlusion rate is at most ``max_occlusion``. Frames
-    with at least one such object are key frames; all others remain candidates
-    for reference frames.
+    has a pixel, and its occlusion rate is at most ``max_occlusion``. There is a
+    clip for each frame with at least one such object; all other frames remain
+    candidates for what is drawn around it.
+
+    With ``keep_hidden`` an object also counts in frames in which none of its
+    pixels is visible, from the first frame of the clip on in which one is. Its
+    visible mask is empty there. It gives no clip of its own.
 
     The file is read through its :class:`~vatrack.files.AnnotationIndex`:
     once, and then mapped into memory, shared by all processes. Records of
@@ -47,9 +56,18 @@ class AmodalVideoDataset(BaseDataset):
         max_occlusion: Drop objects with a higher occlusion rate (VATrack,
             SAIL-VOS: 0.75), not those whose rate is unknown; None keeps all.
         min_size: Key frames have at least this many pixels on the short side.
-        clip_sampler: Draws the frames of a training clip (config or object).
+        clip_sampler: Draws the frames of a training clip (config or object);
+            None: the key frame alone.
         require_common_instance: Draw another key frame when no object of the
-            key frame is in the reference frames.
+            key frame is in the reference frames. It concerns clips that have
+            some: where all frames are key frames, each is learned from alone.
+        keep_hidden: Keep objects without a visible pixel, see above.
+        max_objects: Most objects of a clip; those with the fewest visible
+            pixels over all its frames (amodal ones if ``mask_kinds`` has no
+            visible) are left out, before masks are decoded. None keeps all.
+        scale: (width, height) that the ``Resize`` transforms of the pipeline
+            scale frames to, unless they have one of their own.
+        pipeline: Transforms of a clip.
         metainfo: ``dict(classes=...)``, class names in label order; by default
             the categories of the file in its order.
         **kwargs: As :class:`mmengine.dataset.BaseDataset`, without ``indices``.
@@ -57,7 +75,8 @@ class AmodalVideoDataset(BaseDataset):
     Raises:
         AnnotationError: The file is wrong, misses a class of the config or a
             kind of mask or box that it asks for, or has no key frame.
-        ValueError: Unknown kinds, or ``indices`` is given: it would cut videos
+        ValueError: Unknown kinds; options that contradict each other; a
+            ``Resize`` without a size; or ``indices``, which would cut videos
             apart.
     """
 
@@ -69,6 +88,10 @@ class AmodalVideoDataset(BaseDataset):
                  min_size: int = 32,
                  clip_sampler: dict | Any = None,
                  require_common_instance: bool = True,
+                 keep_hidden: bool = False,
+                 max_objects: int | None = None,
+                 scale: Sequence[int] | None = None,
+                 pipeline: Sequence[Any] = (),
                  **kwargs: Any) -> None:
         self.box_kinds = _kinds('box_kinds', box_kinds)
         self.mask_kinds = _kinds('mask_kinds', mask_kinds)
@@ -79,9 +102,23 @@ class AmodalVideoDataset(BaseDataset):
         self.clip_sampler = (TASK_UTILS.build(clip_sampler)
                              if isinstance(clip_sampler, dict) else clip_sampler)
         self.require_common_instance = require_common_instance
+        self.keep_hidden = keep_hidden
+        self.max_objects = max_objects
+        self._check_options()
         if kwargs.get('indices') is not None:
             raise ValueError(_NO_INDICES)
-        super().__init__(ann_file=ann_file, **kwargs)
+        super().__init__(ann_file=ann_file, pipeline=with_scale(pipeline, scale), **kwargs)
+
+    def _check_options(self) -> None:
+        if self.keep_hidden and 'visible' in self.box_kinds:
+            raise ValueError("keep_hidden keeps objects that have no visible box; box_kinds must "
+                             f"then be ('amodal',), it is {self.box_kinds}")
+        if self.keep_hidden and self.max_occlusion is not None and self.max_occlusion < 1:
+            raise ValueError('keep_hidden keeps objects whose occlusion rate is 1, max_occlusion='
+                             f'{self.max_occlusion} drops them; set max_occlusion=None')
+        if self.max_objects is not None and (self.max_objects < 1 or not self.mask_kinds):
+            raise ValueError('max_objects must be positive, and counts pixels of masks; got '
+                             f'{self.max_objects} with mask_kinds={self.mask_kinds}')
 
     def full_init(self) -> None:
         """Open the index of the annotation file, and work out what counts in training."""
@@ -94,6 +131,7 @@ class AmodalVideoDataset(BaseDataset):
         if not self.test_mode:
             self._counting = self._select_objects()
             self._key_indices = self._select_keys()
+            self._report_crowded()
         self._fully_initialized = True
 
     @property
@@ -168,8 +206,8 @@ class AmodalVideoDataset(BaseDataset):
         boxes = {kind: index.bboxes[kind][objects] for kind in MASK_KINDS}
         boxless = {kind: np.isnan(boxes[kind][:, 0]) for kind in MASK_KINDS}
         for kind in (*self.box_kinds, *self.mask_kinds):
-            # A kind that is annotated but has no pixel in this frame has no box.
-            counts &= ~(boxless[kind] & index.has_mask(kind, objects))
+            if not (self.keep_hidden and kind == 'visible'):
+                counts &= ~self._is_empty(kind, objects)
         for kind in self.box_kinds:
             counts &= boxless[kind] | _is_valid(boxes[kind], *index.video_sizes[video].tolist())
         lacking = {f'{kind} box': boxless[kind] for kind in self.box_kinds}
@@ -178,6 +216,11 @@ class AmodalVideoDataset(BaseDataset):
             self._refuse(video, objects.start + int(position),
                          next(what for what, lacks in lacking.items() if lacks[position]))
         return counts
+
+    def _is_empty(self, kind: str, objects: slice) -> np.ndarray:
+        """Whether a kind is annotated, but has no pixel (and so no box): (N,) bool."""
+        return (np.isnan(self._index.bboxes[kind][objects, 0])
+                & self._index.has_mask(kind, objects))
 
     def _refuse(self, video: int, instance: int, lacking: str) -> None:
         index = self._index
@@ -190,15 +233,29 @@ class AmodalVideoDataset(BaseDataset):
 
     def _select_keys(self) -> np.ndarray:
         """Frames with an object that counts, in videos that are large enough: (K,) int64."""
-        before = np.concatenate(([0], np.cumsum(self._counting)))[self._index.frame_starts]
+        counting = self._counting
+        if self.keep_hidden:
+            counting = counting & ~self._is_empty('visible', slice(None))
         large = self._index.video_sizes.min(axis=1) >= self.min_size
-        keys = np.flatnonzero((np.diff(before) > 0) & np.repeat(large, np.diff(self._video_starts)))
+        keys = np.flatnonzero((self._per_frame(counting) > 0)
+                              & np.repeat(large, np.diff(self._video_starts)))
         if not len(keys):
             raise AnnotationError(
                 f'{self.ann_file}: no frame has an object to train on (classes '
                 f'{self.metainfo["classes"]}, max_occlusion {self.max_occlusion}, min_size '
                 f'{self.min_size}); check these values in the config')
         return keys
+
+    def _report_crowded(self) -> None:
+        if self.max_objects is not None:
+            counts = self._per_frame(self._counting)[self._key_indices]
+            print_log(f'{self.ann_file}: {(counts > self.max_objects).sum()} of {len(counts)} key '
+                      f'frames have more than max_objects={self.max_objects} objects (up to '
+                      f'{counts.max()}); clips leave out the smallest', 'current')
+
+    def _per_frame(self, objects: np.ndarray) -> np.ndarray:
+        """How many of some objects, (N,) bool, each frame has: (F,) int64."""
+        return np.diff(np.concatenate(([0], np.cumsum(objects)))[self._index.frame_starts])
 
     def _instances(self, frame: int, size: tuple[int, int]) -> list[dict]:
         """The objects of a frame that count."""
@@ -217,26 +274,42 @@ class AmodalVideoDataset(BaseDataset):
                 instance['masks'][kind] = mask
         return instances
 
+    def _are_hidden(self, frame: int) -> list[bool]:
+        """Of each object of a frame that counts, whether it has no visible pixel."""
+        objects = slice(*self._index.frame_starts[frame:frame + 2].tolist())
+        return self._is_empty('visible', objects)[self._counting[objects]].tolist()
+
     def prepare_data(self, idx: int) -> dict | None:
         """Draw and transform the clip of one sample; None asks for another key frame."""
         if self.test_mode:
-            frames = [self.get_data_info(idx)]
+            records, is_key = [self.get_data_info(idx)], [True]
         else:
-            frames = self._training_clip(int(self.key_indices[idx]))
-            if frames is None:
+            records, is_key = self._training_clip(int(self.key_indices[idx]))
+            if self.require_common_instance and not _has_common_instance(records, is_key):
                 return None
-        clip = {key: [frame[key] for frame in frames] for key in frames[0]}
-        clip['key_frame_flags'] = [i == 0 for i in range(len(frames))]
-        return self.pipeline(clip)
+        clip = {key: [record[key] for record in records] for key in records[0]}
+        return self.pipeline(clip | dict(key_frame_flags=is_key))
 
-    def _training_clip(self, key: int) -> list[dict] | None:
-        video = np.searchsorted(self.video_starts, key, side='right') - 1
-        start, stop = self.video_starts[video:video + 2]
-        refs = self.clip_sampler.sample(key, int(start), int(stop)) if self.clip_sampler else []
-        frames = [self.get_data_info(index) for index in (key, *refs)]
-        ids = [{i['instance_id'] for i in frame['instances']} for frame in frames]
-        common = not refs or any(ids[0] & other for other in ids[1:])
-        return frames if common or not self.require_common_instance else None
+    def _training_clip(self, key: int) -> tuple[list[dict], list[bool]]:
+        video = self._index.video_of(key)
+        start, stop = self._video_starts[video:video + 2].tolist()
+        clip = (self.clip_sampler.sample(key, start, stop) if self.clip_sampler
+                else ClipFrames([key], [True]))
+        records = [self.get_data_info(frame) for frame in clip.frames]
+        if self.keep_hidden:
+            keep_from_first_sight(records, [self._are_hidden(frame) for frame in clip.frames])
+        if self.max_objects is not None:
+            kind = 'visible' if 'visible' in self.mask_kinds else 'amodal'
+            keep_largest(records, kind, self.max_objects)
+        return records, clip.is_key
+
+
+def _has_common_instance(records: Sequence[dict], is_key: Sequence[bool]) -> bool:
+    """Whether an object of a key frame is in a reference frame, or there are no references."""
+    ids: dict[bool, set[int]] = {True: set(), False: set()}
+    for record, flag in zip(records, is_key, strict=True):
+        ids[flag] |= {instance['instance_id'] for instance in record['instances']}
+    return all(is_key) or not ids[True].isdisjoint(ids[False])
 
 
 def _kinds(option: str, kinds: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,13 @@ Two *kinds* of mask and box exist and are always addressed by name:
 A key that is absent means *not annotated* or *not predicted*; it never means
 an empty mask. An object without a single pixel in a frame has no entry there.
 
+A training *clip* is T frames of one video in time order, as many as its clip
+sampler gives; a frame may stand in it more than once, where the video is
+short. Every frame is a key frame, in which all is learned, or a reference
+frame, which only association looks at: ``key_frames_inds`` and
+``ref_frames_inds`` of the ``TrackDataSample`` say which. What the objects of a
+clip are over time is put together by :class:`.clips.ClipTruth`.
+
 ``gt_instances`` (one per frame, training)
 
 ============== ================== ==========================================
@@ -22,8 +29,13 @@ visible_bboxes (N, 4) float32     (or ``amodal_bboxes``) boxes of a further kind
 labels         (N,) int64         0-based, contiguous
 instances_id   (N,) int64         unique in a video; 0 is a valid id
 masks          MasksByKind        (N, H, W) per kind the config asks for; absent
-                                  on reference frames unless asked for
+                                  on reference frames unless asked for.
+                                  PackedMasks with ``PackClip(bits=True)``
 ============== ================== ==========================================
+
+An object that has no visible pixel in a frame is no training object there,
+unless the dataset keeps it (``keep_hidden``): then it has an entry, with an
+empty visible mask, from the first frame of the clip on in which it is visible.
 
 ``pred_track_instances`` (one per frame, testing; original resolution)
 
@@ -47,8 +59,8 @@ Metainfo of a frame: ``video_id``, ``video_name``, ``img_id``, ``frame_id``
 ``ori_shape`` (H, W), ``img_shape`` (H, W), ``scale_factor`` (w, h).
 
 Network input is (B, T, 3, H, W): uint8 BGR, as loaded, until the data
-preprocessor normalises and pads it. T is 2 (key, reference) in training and 1
-in testing.
+preprocessor normalises and pads it. T is 2 in training with one reference
+frame, any number in other clips, and 1 in testing.
 
 An *RLE* is a COCO compressed run-length mask ``{'size': [H, W], 'counts':
 str}`` at original resolution. ``occlusion`` is 1 - area(visible) /

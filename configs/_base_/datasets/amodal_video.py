@@ -1,4 +1,5 @@
 # What all datasets share: key/reference clips for training, whole videos in order for testing.
+scale = (1280, 800)  # width, height of what the network sees; the datasets read it
 train_pipeline = [
     dict(
         type='TransformBroadcaster',
@@ -6,7 +7,7 @@ train_pipeline = [
         transforms=[
             dict(type='LoadFrame'),
             dict(type='LoadAmodalAnnotations', reference_masks=False),
-            dict(type='Resize', scale=(1280, 800), keep_ratio=True),
+            dict(type='Resize', keep_ratio=True),
             dict(type='RandomFlip', prob=0.5),
         ]),
     dict(type='PackClip')
@@ -16,7 +17,7 @@ test_pipeline = [
         type='TransformBroadcaster',
         transforms=[
             dict(type='LoadFrame'),
-            dict(type='Resize', scale=(1280, 800), keep_ratio=True),
+            dict(type='Resize', keep_ratio=True),
         ]),
     dict(type='PackClip')
 ]
@@ -30,6 +31,7 @@ train_dataloader = dict(
         box_kinds=('amodal',),
         mask_kinds=('amodal', 'visible'),
         clip_sampler=dict(type='KeyReferenceSampler', scope=3, num_refs=1),
+        scale=scale,
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=8,  # consecutive frames: they are detected together, then tracked in order
@@ -37,7 +39,8 @@ val_dataloader = dict(
     worker_init_fn=dict(type='vatrack.seed_worker'),
     sampler=dict(type='VideoSampler'),
     batch_sampler=dict(type='VideoBatchSampler'),
-    dataset=dict(type='AmodalVideoDataset', test_mode=True, pipeline=test_pipeline))
+    dataset=dict(
+        type='AmodalVideoDataset', test_mode=True, scale=scale, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='VideoInstanceMetric', metric=['AP', 'vAP'], protocol='sailvos-full')
 test_evaluator = val_evaluator

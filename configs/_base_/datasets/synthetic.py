@@ -4,9 +4,6 @@ _base_ = './amodal_video.py'
 data_root = 'data/synthetic/'
 metainfo = dict(classes=('fish', 'turtle', 'jellyfish', 'starfish', 'leaf'))
 scale = (256, 160)
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[0].transforms[2].scale = scale
-test_pipeline[0].transforms[1].scale = scale
 train_dataloader = dict(
     batch_size=2,
     num_workers=0,
@@ -16,7 +13,7 @@ train_dataloader = dict(
         data_prefix=dict(img_path='train/'),
         metainfo=metainfo,
         max_occlusion=0.95,
-        pipeline=train_pipeline))
+        scale=scale))
 val_dataloader = dict(
     num_workers=0,
     dataset=dict(
@@ -24,7 +21,7 @@ val_dataloader = dict(
         ann_file='val.json',
         data_prefix=dict(img_path='val/'),
         metainfo=metainfo,
-        pipeline=test_pipeline))
+        scale=scale))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'val.json', protocol='sailvos-full')
 test_evaluator = val_evaluator

@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 
 from vatrack.registry import TRANSFORMS
 from vatrack.structures import bboxes_field
+from vatrack.structures.masks import PackedMasks
 
 # The key of a clip's dict is mmdet's: its RandomCrop selects ids by that name.
 _FIELDS = {'gt_bboxes_labels': 'labels', 'gt_instances_ids': 'instances_id'}
@@ -20,12 +21,20 @@ _META = ('img_id', 'img_path', 'video_id', 'video_name', 'frame_id', 'video_leng
 class PackClip(BaseTransform):
     """Pack the T frames of a clip.
 
+    Args:
+        bits: Hand masks over with one bit per pixel, as
+            :class:`~vatrack.structures.masks.PackedMasks`: for models that join
+            the truth of long clips. Those that crop regions need arrays.
+
     Returns:
         ``inputs`` (T, 3, H, W) uint8 and ``data_samples``, a
         :class:`TrackDataSample` of T frames whose ``key_frames_inds`` and
         ``ref_frames_inds`` name the key and reference frames. Fields and
         metainfo are those of :mod:`vatrack.structures.fields`.
     """
+
+    def __init__(self, bits: bool = False) -> None:
+        self.bits = bits
 
     def transform(self, results: dict) -> dict:
         """Pack ``results``, a dict of lists with one entry per frame."""
@@ -38,8 +47,7 @@ class PackClip(BaseTransform):
         inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         return dict(inputs=inputs, data_samples=clip)
 
-    @staticmethod
-    def _frame(results: dict, index: int) -> DetDataSample:
+    def _frame(self, results: dict, index: int) -> DetDataSample:
         meta = {key: results[key][index] for key in _META if key in results}
         frame = DetDataSample(metainfo=meta)
         if 'gt_bboxes' in results:
@@ -50,7 +58,8 @@ class PackClip(BaseTransform):
                 instances[bboxes_field(kind)] = boxes
             for key, field in _FIELDS.items():
                 instances[field] = torch.from_numpy(results[key][index])
-            if results['gt_masks'][index] is not None:
-                instances.masks = results['gt_masks'][index]
+            masks = results['gt_masks'][index]
+            if masks is not None:
+                instances.masks = PackedMasks.pack(masks) if self.bits else masks
             frame.gt_instances = instances
         return frame

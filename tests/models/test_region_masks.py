@@ -9,7 +9,7 @@ from mmengine.config import ConfigDict
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-from vatrack.models import mask_ops
+from vatrack.models.detectors import region_masks
 from vatrack.models.detectors.region_masks import crop_mask_targets, paste_masks
 from vatrack.structures import rle
 from vatrack.structures.masks import MasksByKind
@@ -126,7 +126,7 @@ def test_pasting_equals_mmdet_and_pycocotools(boxes, content, threshold, rng):
     assert paste_masks(logits.sigmoid(), boxes, SHAPE, threshold) == expected
     if threshold >= .5:  # below, a mask reaches out of its box, and mmdet cuts it off on a CPU
         # As on a GPU: all at once, in one window.
-        assert mask_ops._paste(logits.sigmoid(), boxes, SHAPE, threshold) == expected
+        assert region_masks._paste(logits.sigmoid(), boxes, SHAPE, threshold) == expected
 
 
 @pytest.mark.parametrize('share', [0., .02, .5, .98, 1.])
@@ -139,7 +139,7 @@ def test_encoding_equals_pycocotools(window, share, rng):
     masks[2] = False
     frames = np.zeros((7, *SHAPE), np.uint8)
     frames[:, y0:y1, x0:x1] = masks
-    assert mask_ops._encode(masks, x0, y0, SHAPE) == rle.encode(frames)
+    assert rle.encode_windows(masks, x0, y0, SHAPE) == rle.encode(frames)
 
 
 def test_the_scenes_are_not_trivial(rng):
@@ -155,7 +155,7 @@ def test_the_scenes_are_not_trivial(rng):
 @pytest.mark.parametrize('box', [
     [-30., 5., -10., 20.], [90., 5., 120., 20.], [5., -40., 20., -10.], [5., 60., 20., 90.]])
 def test_boxes_outside_the_frame_give_empty_masks(box):
-    for paste in (paste_masks, mask_ops._paste):
+    for paste in (paste_masks, region_masks._paste):
         result = paste(torch.ones(2, 28, 28), torch.tensor([box, [2., 2., 8., 9.]]), SHAPE, .5)
         assert rle.areas(result).tolist() == [0, 42]
     alone = paste_masks(torch.ones(1, 28, 28), torch.tensor([box]), SHAPE, .5)
@@ -182,7 +182,7 @@ def test_half_precision_probabilities(rng):
 @CUDA
 @pytest.mark.parametrize('pixels', [1, 3 * HEIGHT * WIDTH, 1 << 26])
 def test_pasting_on_a_gpu(pixels, rng, monkeypatch):
-    monkeypatch.setattr(mask_ops, '_PASTE_PIXELS', pixels)
+    monkeypatch.setattr(region_masks, '_PASTE_PIXELS', pixels)
     boxes = random_boxes(40, rng, margin=25.)
     probabilities = CONTENTS['smooth'](40, rng).sigmoid()
     expected = rle.decode(paste_masks(probabilities, boxes, SHAPE, .5), SHAPE)
