@@ -7,7 +7,7 @@ test    python tools/test.py configs/maskjoint_none_sailvos.py CHECKPOINT --eval
 """
 _base_ = [
     '_base_/models/tracked_rcnn_x101.py', '_base_/datasets/sailvos.py',
-    '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
+    '_base_/schedules/mmdet_1x.py', '_base_/runtime.py'
 ]
 train_dataloader = dict(dataset=dict(clip_sampler=None))  # single images
 val_evaluator = dict(metric=['AP'])

@@ -7,4 +7,5 @@ _base_ = [
     '_base_/models/tracked_rcnn_x101.py', '_base_/association/mt.py',
     '_base_/datasets/sailvos.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
 ]
-model = dict(association=_base_.association)
+model = dict(association=_base_.association, detector=_base_.detector)
+train_dataloader = dict(dataset=dict(clip_sampler=_base_.clip_sampler))

@@ -11,13 +11,8 @@ _base_ = [
     '_base_/models/tracked_rcnn_r50.py', '_base_/association/qd.py',
     '_base_/datasets/fishbowl.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
 ]
-num_classes = 5
 scale = (960, 640)
-classes = dict(num_classes=num_classes)
-model = dict(
-    association=_base_.association,
-    detector=dict(
-        roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
+model = dict(association=_base_.association)
 train_dataloader = dict(dataset=dict(scale=scale))
 val_dataloader = dict(dataset=dict(scale=scale))
 test_dataloader = val_dataloader

@@ -15,8 +15,4 @@ _base_ = [
     '_base_/models/tracked_rcnn_r50.py', '_base_/association/qd.py',
     '_base_/datasets/own_data.py', '_base_/schedules/sgd_12e.py', '_base_/runtime.py'
 ]
-classes = dict(num_classes=len(_base_.metainfo.classes))
-model = dict(
-    association=_base_.association,
-    detector=dict(
-        roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
+model = dict(association=_base_.association)

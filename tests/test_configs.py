@@ -78,7 +78,9 @@ def test_training_data_are_those_of_the_system(config, named):
     if named.embedding_head is None:
         assert dataset.clip_sampler is None
     else:
-        assert dataset.clip_sampler == dict(type='KeyReferenceSampler', scope=3, num_refs=1)
+        full_mt = named.tracker == 'MTTracker' and config.model.detector.backbone.depth > 18
+        assert dataset.clip_sampler == dict(type='KeyReferenceSampler', num_refs=1,
+                                            scope=100 if full_mt else 3)
 
 
 def test_test_data_and_truth_are_one_file(config, named):
@@ -137,6 +139,9 @@ TRACKERS = {
                       memo_frames=20),
     'NoAssociation': {},
 }
+#: Anchors, proposals before and after NMS, regions in training; proposals in testing.
+PROPOSALS = dict.fromkeys(TRACKERS, (256, 2000, 1000, 512, 1000, 1000)) | {
+    'MTTracker': (64, 200, 200, 128, 200, 200)}
 
 
 def test_recipe_of_the_paper(config, named):
@@ -146,9 +151,17 @@ def test_recipe_of_the_paper(config, named):
     assert config.model.association.tracker == TRACKERS[named.tracker] | {'type': named.tracker}
     found = config.model.detector.test_cfg.rcnn
     assert (found.score_thr, found.nms.iou_threshold, found.max_per_img) == (.01, .5, 100)
+    training, testing = config.model.detector.train_cfg, config.model.detector.test_cfg
+    assert ((training.rpn.sampler.num, training.rpn_proposal.nms_pre,
+             training.rpn_proposal.max_per_img, training.rcnn.sampler.num, testing.rpn.nms_pre,
+             testing.rpn.max_per_img) == PROPOSALS[named.tracker])
     optimizer, (warm_up, steps) = config.optim_wrapper.optimizer, config.param_scheduler
-    assert optimizer == dict(type='SGD', lr=.0025, momentum=.9, weight_decay=1e-4)
-    assert warm_up.start_factor == 1 / warm_up.end and warm_up.end in (2000, 6000)
+    if named.embedding_head is None:  # images: mmdet's, for a batch of 4
+        rate, warm_ups = .005, [(500, .001)]
+    else:
+        rate, warm_ups = .0025, [(2000, 1 / 2000), (6000, 1 / 6000)]
+    assert optimizer == dict(type='SGD', lr=rate, momentum=.9, weight_decay=1e-4)
+    assert (warm_up.end, warm_up.start_factor) in warm_ups
     assert (steps.milestones, steps.gamma, config.train_cfg.max_epochs) == ([8, 11], .1, 12)
     assert config.train_dataloader.batch_size == 4
 
@@ -218,6 +231,9 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         'model.detector.test_cfg.rcnn.max_per_img=5',
         *(f'model.detector.roi_head.{head}.fc_out_channels=32'
           for head in ('bbox_head', 'visible_bbox_head') if model.detector.roi_head.get(head))]
+    if 'class_weight' in model.detector.roi_head.bbox_head.loss_cls:
+        options.append('model.detector.roi_head.bbox_head.loss_cls.class_weight='
+                       f'{[1.] * (len(CLASSES) + 1)}')
     if 'head' in model.association:
         options += ['model.association.head.train_cfg.sampler.num=16',
                     'model.association.head.embed_head.fc_out_channels=32']

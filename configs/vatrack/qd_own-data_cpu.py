@@ -8,11 +8,7 @@ _base_ = [
     '../_base_/models/tracked_rcnn_r18.py', '../_base_/association/qd_small.py',
     '../_base_/datasets/own_data.py', '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
 ]
-classes = dict(num_classes=len(_base_.metainfo.classes))
-model = dict(
-    association=_base_.association,
-    detector=dict(
-        roi_head=dict(bbox_head=classes, mask_heads=dict(visible=classes, amodal=classes))))
+model = dict(association=_base_.association)
 scale = (384, 256)
 train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(scale=scale))
 val_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(scale=scale))

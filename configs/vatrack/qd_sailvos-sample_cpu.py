@@ -11,15 +11,8 @@ _base_ = [
     '../_base_/models/tracked_rcnn_r18.py', '../_base_/association/qd_small.py',
     '../_base_/datasets/sailvos-cut.py', '../_base_/schedules/adamw_3e.py', '../_base_/runtime.py'
 ]
-num_classes = 24
 scale = (320, 200)
-mask_head = dict(num_classes=num_classes)
-model = dict(
-    association=_base_.association,
-    detector=dict(
-        roi_head=dict(
-            bbox_head=dict(num_classes=num_classes),
-            mask_heads=dict(visible=mask_head, amodal=mask_head))))
+model = dict(association=_base_.association)
 data = dict(data_root='data/sailvos_sample/', ann_file='annotations.json',
             data_prefix=dict(img_path=''))
 train_dataloader = dict(

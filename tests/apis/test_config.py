@@ -3,10 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from tiny_run import CONFIG, tiny_config
 
 from vatrack.apis import ConfigError, load_config, parse_options, train
-from vatrack.apis.config import build_runner, check_association, config_errors, dicts_of
+from vatrack.apis.config import (
+    build_runner,
+    check_association,
+    config_errors,
+    dicts_of,
+    fill_num_classes,
+)
 
 
 @pytest.mark.parametrize(('item', 'value'), [
@@ -32,9 +39,12 @@ def test_options_reach_dicts_lists_and_absent_parts():
     config = load_config(CONFIG, parse_options([
         'model.association.tracker.match_score_thr=0.6',
         'train_dataloader.dataset.pipeline.0.transforms.3.prob=0.25',
+        'model.detector.roi_head.bbox_head.loss_cls.class_weight=[1, 2, 3, 4, 5, 6]',
         'auto_scale_lr.enable=True', 'custom_imports=None', 'load_from=weights.pth']))
     assert config.model.association.tracker.match_score_thr == 0.6
     assert config.train_dataloader.dataset.pipeline[0].transforms[3].prob == 0.25
+    # A parameter of its class, though much like the loss_weight that is there.
+    assert config.model.detector.roi_head.bbox_head.loss_cls.class_weight == [1, 2, 3, 4, 5, 6]
     assert config.auto_scale_lr.enable is True
     assert config.load_from == 'weights.pth'
 
@@ -56,7 +66,7 @@ def test_misspelt_options_are_refused(option, message):
 
 
 @pytest.mark.parametrize('option', [
-    'max_epochs=9', 'scale=(96, 64)', 'scale.0=96', 'num_classes=7', 'mask_head.num_convs=1',
+    'max_epochs=9', 'scale=(96, 64)', 'scale.0=96', 'mask_head.num_convs=1',
     'train_pipeline.0.transforms.2.scale=(96, 64)', 'association.head.type=MTTrackHead',
     'association.tracker.init_score_thr=0.1', 'data_root=elsewhere/', 'vis_backends=[]'])
 def test_variables_that_only_helped_to_write_the_config_are_refused(option):
@@ -110,6 +120,7 @@ def test_what_the_runner_looks_up_itself_may_be_set(tmp_path, name):
 
 
 IMAGE_BASED = CONFIG.with_name('maskjoint_none_synthetic.py')
+TWO_BOXES = CONFIG.with_name('vatrack-2box_qd_synthetic.py')
 
 
 @pytest.mark.parametrize('split', ['val', 'test'])
@@ -224,3 +235,58 @@ def test_dicts_of_finds_every_dict_once_and_its_key():
     tree = {'a': [{'b': 1}, ({'c': {}},)], 'd': 'text'}
     assert list(dicts_of(tree, 'x')) == [
         ('x', tree), ('x.a.0', {'b': 1}), ('x.a.1.0', {'c': {}}), ('x.a.1.0.c', {})]
+
+
+def numbers_of_classes(config: Config) -> set[int]:
+    return {node.num_classes for _, node in dicts_of(config.model, 'model')
+            if 'num_classes' in node}
+
+
+CLASSES = 'train_dataloader.dataset.metainfo.classes'
+HEAD = 'model.detector.roi_head.bbox_head'
+
+
+@pytest.mark.parametrize('options', [
+    {CLASSES: ('fish', 'leaf')}, {CLASSES: ['fish', 'leaf'], f'{HEAD}.num_classes': None},
+    {CLASSES: ('fish', 'leaf'), f'{HEAD}.num_classes': 2}])
+def test_numbers_of_classes_follow_the_classes(options):
+    config = load_config(TWO_BOXES, options)
+    assert numbers_of_classes(config) == {2}
+    assert sum('num_classes' in node for _, node in dicts_of(config.model, 'model')) == 4
+    assert 'num_classes' not in config.model.detector.rpn_head  # its one class is 'object'
+
+
+def test_numbers_of_classes_are_filled_in_after_fromfile():
+    config = Config.fromfile(TWO_BOXES)
+    assert numbers_of_classes(config) == set()
+    assert fill_num_classes(config) is config
+    assert config.to_dict() == load_config(TWO_BOXES).to_dict()
+
+
+def test_numbers_of_classes_of_a_saved_config_are_held_against_its_classes(tmp_path):
+    path = tmp_path / 'saved.py'
+    load_config(CONFIG).dump(path)
+    assert load_config(path).to_dict() == load_config(CONFIG).to_dict()
+    with pytest.raises(ConfigError, match=rf'num_classes is 5, but {CLASSES} names 1 \(fish\)'):
+        load_config(path, {CLASSES: ('fish',)})
+
+
+def test_configs_without_a_model_or_without_data_are_read(tmp_path):
+    data = CONFIG.parent / '_base_/datasets/synthetic.py'
+    assert 'model' not in load_config(data)
+    with pytest.raises(ConfigError, match=rf'num_classes follows {CLASSES}, which the config does'):
+        load_config(CONFIG.parent / '_base_/models/tracked_rcnn_r18.py')
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ({f'{HEAD}.num_classes': 7}, f'{HEAD}.num_classes is 7, but {CLASSES} names 5 (fish, turtle, '
+     'jellyfish, ...)'),
+    ({f'{HEAD}.loss_cls.class_weight': [1.] * 5}, f'{HEAD}.loss_cls.class_weight has 5 numbers, '
+     f'but {CLASSES} names 5 (fish, turtle, jellyfish, ...); give one for each and one for the '
+     'background'),
+    ({'num_classes': 7}, f'--cfg-options num_classes: the number of classes follows {CLASSES}'),
+])
+def test_what_contradicts_the_classes_is_refused(options, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config(CONFIG, options)
+    assert message in str(caught.value)

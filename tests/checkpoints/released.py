@@ -39,7 +39,9 @@ for modules in MODULES.values():
 
 def model_config(kind: str, **changes: Any) -> ConfigDict:
     """Config of the model that a kind is of; ``changes`` are dotted keys of it."""
-    config = load_config(CONFIGS[kind], {f'model.{key}': each for key, each in changes.items()})
+    config = load_config(CONFIGS[kind])
+    # Not by load_config, which holds numbers of classes against the classes of the data.
+    config.merge_from_dict({f'model.{key}': each for key, each in changes.items()})
     drop_pretrained(config)
     return config.model
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint, load_state_dict
 from tiny_model import build, config
 
+from vatrack.apis import load_config
 from vatrack.apis.weights import check_resumable, load_weights
 from vatrack.registry import MODELS
 
@@ -82,7 +82,7 @@ def test_checkpoints_of_version_0_1_are_loaded(association, load, tmp_path):
 
 def build_config(name: str):
     with DefaultScope.overwrite_default_scope('vatrack'), torch.device('meta'):
-        return MODELS.build(Config.fromfile(CONFIGS / name).model)
+        return MODELS.build(load_config(CONFIGS / name).model)
 
 
 def count(module) -> int:

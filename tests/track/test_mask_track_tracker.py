@@ -280,3 +280,20 @@ def test_memory_keeps_no_graph_and_no_input():
             detections[field].data.fill_(3)
         assert tracks.embeds.abs().max() == 6 and not tracks.labels.any()
         assert tracks.bboxes.max() == 60
+
+
+@pytest.mark.parametrize(('thr', 'ids'), [(None, [0]), (.5, [0]), (.7, [0]), (.75, [1])])
+def test_improbable_matches_are_new_objects(thr, ids):
+    """A dot product of 1 against 0 for 'new': 0.731 by appearance, whatever else speaks for it."""
+    tracker = Tracking(MTTracker(match_score_thr=thr))
+    for frame_id in range(2):
+        tracked = tracker.track(found([[1., 0.]], bboxes=[[0., 0., 10., 10.]]), frame_id)
+    assert tracked.instances_id.tolist() == ids
+
+
+def test_an_improbable_rival_takes_no_track():
+    """The likelier one by overlap does not look like the track: it is new, the other gets it."""
+    tracker = Tracking(MTTracker(match_score_thr=.5, iou_weight=100.))
+    tracker.track(found([[2., 0.]], bboxes=[[0., 0., 10., 10.]]), 0)
+    rivals = found([[-1., 5.], [2., 0.]], bboxes=[[0., 0., 10., 10.], [0., 0., 10., 9.]])
+    assert tracker.track(rivals, 1).instances_id.tolist() == [1, 0]

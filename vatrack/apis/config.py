@@ -17,6 +17,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
+from vatrack.registry import MODELS
 
 #: What a runner reads: its parameters, and what it looks up in the config itself.
 RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k != 'self'),
@@ -30,6 +31,9 @@ RENAMED = {'model.tracker': 'model.association.tracker',
 RENAMED_TYPES = {'model': ('TrackedRCNN', 'TrackedDetector'),
                  'model.detector': ('MaskRCNN', 'AmodalMaskRCNN')}
 
+#: Where a config states its classes.
+_CLASSES = 'train_dataloader.dataset.metainfo.classes'
+
 _WRONG_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
                              r"|missing \d+ required (?:\w|-| )*arguments?: (.+))")
 _UNKNOWN_CLASS = re.compile(r"(\w+) is not in the (?:\w+::)?([\w ]+) registry")
@@ -40,7 +44,7 @@ class ConfigError(ValueError):
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
-    """Read a config and apply ``--cfg-options``.
+    """Read a config, apply ``--cfg-options``, and fill in the numbers of classes.
 
     Args:
         path: Config file.
@@ -49,7 +53,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         ConfigError: The file is missing or broken, a top-level key looks
-            misspelt, or an option names a key whose parent does not exist.
+            misspelt, an option names a key whose parent does not exist, or see
+            :func:`fill_num_classes`.
     """
     path = Path(path)
     check_config_file(path)
@@ -67,7 +72,89 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         _check_option(config, key)
     if options:
         config.merge_from_dict(options)
+    return fill_num_classes(config)
+
+
+def fill_num_classes(config: Config) -> Config:
+    """Give the heads of a model as many classes as the training data have, in place.
+
+    A config states its classes once, as ``metainfo.classes`` of the training
+    dataset. ``num_classes`` of every part of the model that predicts classes
+    follows where it is absent or None. Needed after ``Config.fromfile``, which
+    knows nothing of it; :func:`load_config` does it.
+
+    Args:
+        config: With or without a model; its ``--cfg-options`` are in it already.
+
+    Returns:
+        The same config.
+
+    Raises:
+        ConfigError: A ``num_classes`` or the length of a ``class_weight``
+            contradicts the classes, or ``num_classes`` is stated nowhere.
+    """
+    classes = _classes_of(config)
+    for key, node in dicts_of(config.get('model'), 'model'):
+        if not _predicts_classes(node):
+            continue
+        if node.get('num_classes') is None and classes is not None:
+            node['num_classes'] = len(classes)
+        fault = _classes_fault(node, classes)
+        if fault:
+            raise ConfigError(f'{config.filename}: {key}.{fault}')
     return config
+
+
+def _classes_of(config: Config) -> list[str] | None:
+    for _, node in dicts_of(config.get('train_dataloader'), 'train_dataloader'):
+        metainfo = node.get('metainfo')
+        if isinstance(metainfo, dict) and metainfo.get('classes') is not None:
+            return list(metainfo['classes'])
+    return None
+
+
+def _predicts_classes(node: dict) -> bool:
+    """Whether a config is that of a class which is built for a number of classes."""
+    parameter = _parameter(node, 'num_classes')
+    # An RPN head has one, 'object', whatever the data are.
+    return parameter is not None and parameter.default != 1
+
+
+def _parameter(node: dict, name: str) -> inspect.Parameter | None:
+    """A parameter of the class of a part of a model, its own or handed on to a base class."""
+    try:
+        cls = MODELS.get(node['type']) if isinstance(node.get('type'), str) else None
+    except RuntimeError:  # there is no such class, which is said when it is to be built
+        cls = None
+    for base in inspect.getmro(cls) if inspect.isclass(cls) else ():
+        if '__init__' in vars(base):
+            parameters = inspect.signature(base.__init__).parameters
+            if name in parameters:
+                return parameters[name]
+            if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+                break
+    return None
+
+
+def _classes_fault(node: dict, classes: list[str] | None) -> str | None:
+    """What contradicts the classes of the training data in the config of a head."""
+    count = node.get('num_classes')
+    if count is None:
+        return f'num_classes follows {_CLASSES}, which the config does not state; state one of them'
+    if classes is None:
+        return None
+    first = ', '.join(classes[:3]) + ', ...' * (len(classes) > 3)
+    named = f'{_CLASSES} names {len(classes)} ({first})'
+    if count != len(classes):
+        return (f'num_classes is {count}, but {named}; change the classes, and leave num_classes '
+                'out or set it to None: it follows them')
+    loss = node.get('loss_cls') or {}
+    expected = count if loss.get('use_sigmoid') else count + 1
+    weights = loss.get('class_weight')
+    if weights is not None and len(weights) != expected:
+        return (f'loss_cls.class_weight has {len(weights)} numbers, but {named}; give one for each'
+                f'{" and one for the background" * (expected > count)}')
+    return None
 
 
 def tracks(config: Config) -> bool:
@@ -140,6 +227,9 @@ def _check_option(config: Config, key: str) -> None:
     node: Any = dict(config.items())
     *parents, leaf = key.split('.')
     top = (*parents, leaf)[0]
+    if key == 'num_classes':
+        raise ConfigError(f'--cfg-options {key}: the number of classes follows {_CLASSES}; change '
+                          'those')
     if top in node and top not in RUNNER_KEYS:
         raise ConfigError(f'--cfg-options {key}: {top!r} only helped to write the config, nothing '
                           'reads it any more; change what it went into, under one of '
@@ -160,7 +250,7 @@ def _check_option(config: Config, key: str) -> None:
     if isinstance(node, dict):
         known = list(node) if parents else [*node, *RUNNER_KEYS]
         near = difflib.get_close_matches(leaf, known, n=1, cutoff=0.8)
-        if near and leaf not in known:
+        if near and leaf not in known and _parameter(node, leaf) is None:
             raise ConfigError(f'--cfg-options {key}: no such key{_did_you_mean(near)}')
 
 

@@ -30,18 +30,24 @@ class MTTracker(Tracker):
         label_weight: Weight of being of the track's class.
         memo_frames: A track not seen for this many frames is deleted, 20 in
             mmtracking; None keeps all, as in the code of MaskTrack R-CNN.
+        match_score_thr: Least probability, exclusive, that a detection is the
+            object of the track it picks, by appearance alone (the softmax of
+            MaskTrack R-CNN, Eq. 1); below it the detection counts as a new
+            object. 0.5 in the supplement of VATrack, section B; None as in the
+            code of MaskTrack R-CNN, whose rule has no threshold.
     """
 
     needs_embeds = True
 
     def __init__(self, init_score_thr: float = 0.0, score_weight: float = 1.0,
                  iou_weight: float = 2.0, label_weight: float = 10.0,
-                 memo_frames: int | None = 20) -> None:
+                 memo_frames: int | None = 20, match_score_thr: float | None = None) -> None:
         self.init_score_thr = init_score_thr
         self.score_weight = score_weight
         self.iou_weight = iou_weight
         self.label_weight = label_weight
         self.memo_frames = memo_frames
+        self.match_score_thr = match_score_thr
 
     def assign(self, detections: InstanceData, frame_id: int,
                memory: Memory) -> tuple[InstanceData, Tensor]:
@@ -50,7 +56,7 @@ class MTTracker(Tracker):
             return detections, detections.labels.new_zeros(0)
         if memory.tracks is None:
             memory.tracks = TrackTable.of(detections, detections.labels, frame_id).select(slice(0))
-        slots, wins = _pick(self._likelihood(detections, memory.tracks))
+        slots, wins = self._pick(detections, memory.tracks)
         ids = torch.full_like(slots, -1)
         ids[wins] = memory.tracks.ids[slots[wins] - 1]
         is_new = (slots == _NEW) & (detections.scores > self.init_score_thr)
@@ -58,13 +64,19 @@ class MTTracker(Tracker):
         memory.tracks = self._remember(memory.tracks, detections[ids >= 0], ids[ids >= 0], frame_id)
         return detections, ids
 
-    def _likelihood(self, detections: InstanceData, tracks: TrackTable) -> Tensor:
+    def _pick(self, detections: InstanceData, tracks: TrackTable) -> tuple[Tensor, Tensor]:
+        """The slot (N,) that each detection picks, and whether it gets that slot's track (N,)."""
+        appearance = _appearance(detections, tracks)
+        likelihood, slots = self._likelihood(appearance, detections, tracks).max(dim=1)
+        if self.match_score_thr is not None:
+            probability = appearance.gather(1, slots[:, None])[:, 0].exp()
+            slots[~(probability > self.match_score_thr)] = _NEW  # so that NaN is new, too
+        return slots, _winners(likelihood, slots)
+
+    def _likelihood(self, appearance: Tensor, detections: InstanceData,
+                    tracks: TrackTable) -> Tensor:
         """(N, M + 1) logarithm of the likelihood of 'new' and of every track (Eq. 4)."""
-        # Float32 on purpose, also under autocast: the likelihoods of near objects are close.
-        with torch.autocast('cpu', enabled=False):
-            similarity = detections.embeds.float() @ tracks.embeds.T
         same_class = detections.labels[:, None] == tracks.labels[None]
-        appearance = _with_new(similarity, 0.).log_softmax(dim=1)
         overlap = _with_new(box_iou(detections.bboxes.float(), tracks.bboxes).nan_to_num(), 0.)
         total = (appearance + self.score_weight * detections.scores.float().log()[:, None]
                  + self.iou_weight * overlap
@@ -84,17 +96,24 @@ class MTTracker(Tracker):
         return tracks
 
 
-def _pick(likelihood: Tensor) -> tuple[Tensor, Tensor]:
-    """The slot (N,) that each detection picks, and whether it gets that slot's track (N,) bool.
+def _appearance(detections: InstanceData, tracks: TrackTable) -> Tensor:
+    """(N, M + 1) logarithm of the probability of 'new' and of every track by looks (Eq. 1)."""
+    # Float32 on purpose, also under autocast: the likelihoods of near objects are close.
+    with torch.autocast('cpu', enabled=False):
+        similarity = detections.embeds.float() @ tracks.embeds.T
+    return _with_new(similarity, 0.).log_softmax(dim=1)
 
-    0 is 'new'. Of several detections that pick one track the likeliest gets it,
-    of equally likely ones the first.
+
+def _winners(likelihood: Tensor, slots: Tensor) -> Tensor:
+    """Which detections get the track that they pick: (N,), (N,) -> (N,) bool.
+
+    Of several detections that pick one track the likeliest gets it, of equally
+    likely ones the first. Slot 0 is 'new', and no track.
     """
-    likelihood, slots = likelihood.max(dim=1)
     rivals = (slots[:, None] == slots[None]) & (slots[:, None] != _NEW)
     better = likelihood[None] > likelihood[:, None]
     earlier = torch.ones_like(rivals).tril(diagonal=-1) & (likelihood[None] == likelihood[:, None])
-    return slots, (slots != _NEW) & ~(rivals & (better | earlier)).any(dim=1)
+    return (slots != _NEW) & ~(rivals & (better | earlier)).any(dim=1)
 
 
 def _with_new(values: Tensor, new: float) -> Tensor:

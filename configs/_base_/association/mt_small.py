@@ -1,4 +1,5 @@
-# mt.py for tracked_rcnn_r18.py; tracks start at a score of 0.5, as in qd_small.py.
+# mt.py for tracked_rcnn_r18.py, of which a config takes the association alone: proposals are few
+# already. Tracks start at a score of 0.5, as in qd_small.py.
 _base_ = './mt.py'
 association = dict(
     head=dict(

@@ -1,6 +1,6 @@
 # Data of your own: DIR/{train,val}.json with frames in DIR/{train,val}/, as tools/convert.py makes
 # them. DIR is data/own, or what the environment variable VATRACK_DATA says. The classes are those
-# of train.json; a config takes their number from _base_.metainfo.
+# of train.json.
 _base_ = './amodal_video.py'
 from vatrack.files import class_names  # noqa: E402
 

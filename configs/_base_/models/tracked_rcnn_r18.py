@@ -1,11 +1,9 @@
 # tracked_rcnn_x101.py at a size that trains from scratch on a CPU: a narrow ResNet-18, 64 channels,
 # one mask and one box regression for all classes.
 _base_ = './tracked_rcnn_x101.py'
-num_classes = 5
 channels = 64
 strides = [4, 8, 16, 32]
-mask_head = dict(num_classes=num_classes, class_agnostic=True, in_channels=channels,
-                 conv_out_channels=channels)
+mask_head = dict(class_agnostic=True, in_channels=channels, conv_out_channels=channels)
 model = dict(
     data_preprocessor=dict(mean=[127.5] * 3, std=[64.0] * 3),
     detector=dict(
@@ -26,8 +24,7 @@ model = dict(
             anchor_generator=dict(scales=[8], strides=strides)),
         roi_head=dict(
             bbox_roi_extractor=dict(out_channels=channels),
-            bbox_head=dict(in_channels=channels, fc_out_channels=256, num_classes=num_classes,
-                           reg_class_agnostic=True),
+            bbox_head=dict(in_channels=channels, fc_out_channels=256, reg_class_agnostic=True),
             mask_roi_extractor=dict(out_channels=channels),
             mask_heads=dict(visible=mask_head, amodal=mask_head)),
         train_cfg=dict(

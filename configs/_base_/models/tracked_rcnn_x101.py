@@ -1,12 +1,11 @@
 # Mask R-CNN X101-64x4d-FPN with a visible and an amodal mask head on the same regions.
 # Without association it is MaskJoint; ../association/ adds VATrack's.
-num_classes = 24
+# num_classes of the heads follows the classes of the dataset: vatrack.apis.config.fill_num_classes.
 mask_head = dict(
     type='FCNMaskHead',
     num_convs=4,
     in_channels=256,
-    conv_out_channels=256,
-    num_classes=num_classes)
+    conv_out_channels=256)
 model = dict(
     type='TrackedDetector',
     data_preprocessor=dict(
@@ -59,7 +58,6 @@ model = dict(
                 in_channels=256,
                 fc_out_channels=1024,
                 roi_feat_size=7,
-                num_classes=num_classes,
                 bbox_coder=dict(
                     type='DeltaXYWHBBoxCoder',
                     target_means=[0.0, 0.0, 0.0, 0.0],

@@ -1,4 +1,5 @@
-# VATrack supplement, section B. It does not clip gradients: 1e9 is never reached. To clip:
+# Rate, warm-up, steps and epochs: VATrack supplement, section B, video-based methods. Momentum,
+# weight decay and no clipping of gradients: its released code; 1e9 is never reached. To clip:
 #   --cfg-options optim_wrapper.clip_grad.max_norm=35
 optim_wrapper = dict(
     type='OptimWrapper',
