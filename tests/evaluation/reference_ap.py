@@ -27,6 +27,7 @@ class Rules:
     ties: str = 'stable'            # mistake: reversed
     ranges: str = 'closed'          # mistake: half_open
     crowd_iou: str = 'image'        # by the detection's area; mistakes: both levels, none
+    empty: str = 'wrong'            # detections without a pixel; mistake: dropped
 
 
 @dataclass
@@ -208,8 +209,9 @@ def image_units(annotations, tracks, kind, protocol, rules):
                 if mask is not None:
                     score = track.frame_score(t)
                     dets.append(Thing(track.category_id, *area_and_volume(mask, rules), score))
-            units[frame.id] = ([g for g in truths if g.volume.any()],
-                               [d for d in dets if d.volume.any()])
+            if rules.empty == 'dropped':
+                dets = [d for d in dets if d.volume.any()]
+            units[frame.id] = [g for g in truths if g.volume.any()], dets
     return [units[image_id] for image_id in sorted(units)]
 
 

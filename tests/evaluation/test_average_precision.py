@@ -70,7 +70,8 @@ def test_equals_plain_python_beyond_the_budget():
 WRONG = [Rules(area='sum'), Rules(area='mean_all'), Rules(area='box'), Rules(occlusion='mean'),
          Rules(occlusion='maximum'), Rules(occlusion='floor'), Rules(crowd='dropped'),
          Rules(crowd_iou='both'), Rules(crowd_iou='none'),
-         Rules(video_iou='mean_of_frames'), Rules(ties='reversed'), Rules(ranges='half_open')]
+         Rules(video_iou='mean_of_frames'), Rules(ties='reversed'), Rules(ranges='half_open'),
+         Rules(empty='dropped')]
 
 
 @cache
@@ -153,11 +154,12 @@ def test_image_curves_equal_pycocotools(name, kind):
                                    area=int(coco_mask.area(mask)), iscrowd=int(instance.iscrowd)))
         for track in scene.tracks:
             mask = mask_at(track, kind, video, frame.frame_id)
-            if mask and coco_mask.area(mask):
+            if mask:
                 detections.append(dict(id=len(detections) + 1, image_id=frame.id, iscrowd=0,
                                        category_id=track.category_id, segmentation=mask,
                                        area=int(coco_mask.area(mask)),
                                        score=track.frame_score(frame.frame_id)))
+    assert sum(detection['area'] == 0 for detection in detections) > 10
     curves = coco_curves(truths, detections, units, protocol, protocol.image)
     assert_same_curves(fed(ImageAP, scene, kind, protocol), protocol.image, *curves)
 

@@ -11,6 +11,7 @@ from vatrack.evaluation.evaluate import METRICS, evaluate
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files import ResultError, load_annotations
 from vatrack.structures import TrackRecord
+from vatrack.structures.rle import encode
 
 SIZE = (128, 160)
 KEYS = {'AP': ['', '50', '75', '50_P', '50_H', '50_L', '50_M', '50_S'],
@@ -221,6 +222,20 @@ def test_unmatched_detection_counts_only_in_the_stratum_of_its_area():
     for level in ('image/', 'video/v'):
         assert found[f'amodal/{level}AP50_S'] == 1
         assert found[f'amodal/{level}AP50_P'] == .5
+
+
+def test_detection_without_a_pixel_is_a_false_positive_of_its_frame():
+    """An empty mask is a detection of area 0, None is none; a video only asks for the sums."""
+    truth, nothing = rectangle(SIZE, 0, 0, 8, 8), np.zeros(SIZE, np.uint8)
+    scene = one_object(truth, truth)
+    track = scene.predict(1, 1, .9, {kind: still(nothing, 2) for kind in ('amodal', 'visible')})
+    track.masks['amodal'], track.masks['visible'] = [encode(nothing[None])[0]] * 2, [None] * 2
+    track.frames, track.score = [0, 1], .9
+    found = score(scene)
+    for name, expected in {'AP': .5, 'AP50_S': .5, 'AP50_P': .5, 'AR@100': 1, 'AR@1': 0}.items():
+        assert found[f'amodal/image/{name}'] == expected, name
+        assert found[f'visible/image/{name}'] == 1, name
+    assert found['amodal/video/vAP'] == found['visible/video/vAP'] == .5
 
 
 def test_legacy_takes_areas_from_boxes_and_rounds():

@@ -14,7 +14,10 @@ class ImageAP:
     """AP, AP50, AP75, AP by stratum, AR: an instance in one frame is matched by mask IoU.
 
     Detections are the tracks of the frame with their frame scores and classes
-    (VATrack scores the output of its tracker, not raw detections).
+    (VATrack scores the output of its tracker, not raw detections). One whose
+    mask has no pixel matches nothing and is a false positive, as in COCOeval; a
+    track without a mask (None) is no detection. Truth without a pixel of the
+    kind evaluated does not count.
 
     Args:
         protocol: The rules.
@@ -35,19 +38,20 @@ class ImageAP:
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
         similarity = compared.similarity
-        tracks, truths, pairs = similarity.tracks, similarity.truths, similarity.pairs
+        detections, truths, pairs = similarity.detections, similarity.truths, similarity.pairs
+        pair_detections = np.flatnonzero(detections.areas)[pairs.tracks]
         instances = [compared.truths[i].instances[t]
                      for i, t in zip(truths.owners.tolist(), truths.frames.tolist(), strict=True)]
         crowd = np.array([instance.iscrowd for instance in instances], bool)
         # Any part of a crowd is a match: COCO divides by the detection alone.
         iou = np.where(crowd[pairs.truths],
-                       pairs.intersections / tracks.areas[pairs.tracks], pairs.iou)
+                       pairs.intersections / detections.areas[pair_detections], pairs.iou)
         # Of equal overlaps the truth with the highest annotation id is taken.
         by_id = np.argsort([instance.id for instance in instances], kind='stable').astype(np.int64)
         place = np.argsort(by_id)
         self.curves.add(Units(
             ids=np.array([frame.id for frame in compared.video.frames], np.int64),
-            detection_units=tracks.frames,
+            detection_units=detections.frames,
             scores=_in_frames(compared, 'score', 'scores', float),
             categories=_in_frames(compared, 'category_id', 'category_ids', np.int64),
             areas=self._areas(compared),
@@ -56,7 +60,7 @@ class ImageAP:
             truth_areas=truths.areas[by_id],
             truth_occlusions=_occlusions([instance.occlusion for instance in instances])[by_id],
             truth_iscrowd=crowd[by_id],
-            pair_detections=pairs.tracks, pair_truths=place[pairs.truths], pair_iou=iou))
+            pair_detections=pair_detections, pair_truths=place[pairs.truths], pair_iou=iou))
 
     def merge(self, other: ImageAP) -> None:
         """Take in what another has seen."""
@@ -80,11 +84,11 @@ class ImageAP:
         return table
 
     def _areas(self, compared: ComparedVideo) -> np.ndarray:
-        shown = compared.similarity.tracks
+        detections = compared.similarity.detections
         if self.protocol.image_detection_area == 'mask':
-            return shown.areas
+            return detections.areas
         areas = []
-        for i, index in zip(shown.owners.tolist(), shown.frames.tolist(), strict=True):
+        for i, index in zip(detections.owners.tolist(), detections.frames.tolist(), strict=True):
             track = compared.tracks[i]
             box = track.bboxes[track.position(index)] if track.bboxes is not None else None
             if box is None:
@@ -210,11 +214,11 @@ def _occlusions(rates: Sequence[float | None]) -> np.ndarray:
 
 
 def _in_frames(compared: ComparedVideo, name: str, names: str, dtype: type) -> np.ndarray:
-    """An attribute of tracks in their frames, or else that of the track: (E,)."""
+    """An attribute of the E detections, or else that of their track: (E,)."""
     table = np.zeros(compared.similarity.track_areas.shape, dtype)
     for row, track in zip(table, compared.tracks, strict=True):
         whole, single = getattr(track, name), getattr(track, names)
         row[track.frames] = whole if single is None else [
             whole if value is None else value for value in single]
-    shown = compared.similarity.tracks
-    return table[shown.owners, shown.frames]
+    detections = compared.similarity.detections
+    return table[detections.owners, detections.frames]
