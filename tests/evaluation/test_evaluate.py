@@ -259,6 +259,35 @@ def test_legacy_takes_areas_from_boxes_and_rounds():
         score(scene, protocol='sailvos-legacy')
 
 
+def test_legacy_takes_areas_of_visible_detections_from_visible_boxes():
+    """Two box heads: the boxes of each kind bin its unmatched detections, even empty ones."""
+    small = rectangle(SIZE, 0, 0, 8, 8)
+    scene = one_object(small, small, bboxes=[(0, 0, 8, 8)] * 2, visible_bboxes=[(0, 0, 8, 8)] * 2)
+    wrong, nothing = rectangle(SIZE, 60, 60, 4, 4), np.zeros(SIZE, np.uint8)
+    little, medium = [(60., 60., 64., 64.)] * 2, [(60., 60., 100., 100.)] * 2
+    track = scene.predict(1, 1, .9, {'amodal': still(wrong, 2), 'visible': still(wrong, 2)},
+                          bboxes=little, visible_bboxes=medium)
+    track.masks['visible'] = [encode(nothing[None])[0]] * 2
+
+    def sizes():
+        found = score(scene, protocol='sailvos-legacy')
+        return found['amodal/image/AP50_S'], found['visible/image/AP50_S']
+
+    assert sizes() == (.5, 1)
+    # One box head: its boxes are those of both kinds.
+    track.visible_bboxes = None
+    assert sizes() == (.5, .5)
+    track.bboxes, track.visible_bboxes = medium, little
+    assert sizes() == (1, .5)
+    track.bboxes = None
+    assert score(scene, protocol='sailvos-legacy', kinds=['visible'])['visible/image/AP50_S'] == .5
+    with pytest.raises(ResultError, match='track 2 of video 1 has no boxes'):
+        score(scene, 'AP', protocol='sailvos-legacy', kinds=['amodal'])
+    track.visible_bboxes = [None, little[0]]
+    with pytest.raises(ResultError, match='track 2 of video 1 has no box in frame 0'):
+        score(scene, 'AP', protocol='sailvos-legacy', kinds=['visible'])
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
     ({'metrics': ['AP', 'mAP']}, r"unknown metrics \['mAP'\]; choose from \['AP', 'AR', 'vAP'"),
     ({'metrics': []}, 'choose from'),

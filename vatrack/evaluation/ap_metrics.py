@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from vatrack.files import ResultError
+from vatrack.structures import Box, TrackRecord
+
 from .average_precision import PrecisionRecall, Units
 from .protocols import Budgets, Protocol, track_category
 from .similarity import ComparedVideo, mean_areas
@@ -90,14 +93,25 @@ class ImageAP:
         areas = []
         for i, index in zip(detections.owners.tolist(), detections.frames.tolist(), strict=True):
             track = compared.tracks[i]
-            box = track.bboxes[track.position(index)] if track.bboxes is not None else None
+            boxes = detection_boxes(track, compared.predicted_kind)
+            box = None if boxes is None else boxes[track.position(index)]
             if box is None:
-                raise ValueError(
+                raise ResultError(
                     f'protocol {self.protocol.name!r} takes areas from boxes, but track '
                     f'{track.track_id} of video {track.video_id} has no box in frame {index}; '
                     "write bboxes into the results, or choose the protocol 'sailvos'")
             areas.append((box[2] - box[0]) * (box[3] - box[1]))
         return np.array(areas, float)
+
+
+def detection_boxes(track: TrackRecord, kind: str) -> list[Box | None] | None:
+    """Boxes of the detections of a kind, in the frames of a track.
+
+    Visible detections of models with two box heads have visible boxes, those
+    of others the box of the main kind (released code of VATrack).
+    """
+    visible = kind == 'visible' and track.visible_bboxes is not None
+    return track.visible_bboxes if visible else track.bboxes
 
 
 class VideoAP:

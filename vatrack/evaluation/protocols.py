@@ -115,7 +115,8 @@ class Protocol:
         class_rule: Class of a track whose frames have classes of their own.
         strata_at_50: Strata at IoU .5 (``AP50_S``) or over all ten (``AP_S``).
         image_detection_area: Area by which an unmatched detection of one frame
-            belongs to an area stratum: its mask's or its box's.
+            belongs to an area stratum: its mask's or its box's (the visible
+            box, for visible masks of models that predict one).
         image: Detection budgets at image level.
         video: Detection budgets at video level.
         decimals: Rounding of the fractions; None: not rounded.
