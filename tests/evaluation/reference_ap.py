@@ -56,28 +56,8 @@ def reference_metrics(annotations, tracks, kind, protocol, rules=Rules()):
 
 
 def level_metrics(units, annotations, protocol, level, rules):
-    budgets = getattr(protocol, level)
-    every = protocol.every_occlusion
-    v = 'v' if level == 'video' else ''
-    wanted = {f'{v}AP': ('ap', None, every, THRESHOLDS, budgets.ap),
-              f'{v}AP50': ('ap', None, every, [.5], budgets.fixed),
-              f'{v}AP75': ('ap', None, every, [.75], budgets.fixed)}
-    at, thresholds = ('50', [.5]) if protocol.strata_at_50 else ('', THRESHOLDS)
-    for name, bound in protocol.areas.items():
-        wanted[f'{v}AP{at}_{name}'] = ('ap', bound, every, thresholds, budgets.fixed)
-    for name, bound in protocol.occlusions.items():
-        wanted[f'{v}AP{at}_{name}'] = ('ap', None, bound, thresholds, budgets.fixed)
-    for budget in budgets.recall:
-        wanted[f'{v}AR@{budget}'] = ('ar', None, every, THRESHOLDS, budget)
-    most = budgets.recall[-1]
-    for name, bound in protocol.areas.items():
-        wanted[f'{v}AR@{most}_{name}'] = ('ar', bound, every, THRESHOLDS, most)
-    for name, bound in protocol.occlusions.items():
-        wanted[f'{v}AR@{most}_{name}'] = ('ar', None, bound, THRESHOLDS, most)
-    if level == 'image':
-        wanted['AR'] = ('ar', None, every, THRESHOLDS, budgets.ap)
     values = {}
-    for name, (which, area, occlusion, thresholds, budget) in wanted.items():
+    for name, (which, area, occlusion, thresholds, budget) in wanted(protocol, level).items():
         by_class = []
         for category in annotations.categories:
             results = [class_result(units, category, area, occlusion, t, budget, level, rules)
@@ -86,6 +66,33 @@ def level_metrics(units, annotations, protocol, level, rules):
                 by_class.append(np.mean([r[0 if which == 'ap' else 1] for r in results]))
         values[name] = float(np.mean(by_class)) if by_class else -1
     return values
+
+
+def wanted(protocol, level):
+    """Which number, area and occlusion range, IoU thresholds and budget by name."""
+    budgets = getattr(protocol, level)
+    every = protocol.every_occlusion
+    v = 'v' if level == 'video' else ''
+    found = {f'{v}AP': ('ap', None, every, THRESHOLDS, budgets.ap),
+             f'{v}AP50': ('ap', None, every, [.5], budgets.fixed),
+             f'{v}AP75': ('ap', None, every, [.75], budgets.fixed)}
+    at, thresholds = ('50', [.5]) if protocol.strata_at_50 else ('', THRESHOLDS)
+    for name, bound in protocol.areas.items():
+        found[f'{v}AP{at}_{name}'] = ('ap', bound, every, thresholds, budgets.fixed)
+    for name, bound in protocol.occlusions.items():
+        found[f'{v}AP{at}_{name}'] = ('ap', None, bound, thresholds, budgets.fixed)
+    for budget in budgets.recall:
+        found[f'{v}AR@{budget}'] = ('ar', None, every, THRESHOLDS, budget)
+    most = budgets.recall[-1]
+    for name, bound in protocol.areas.items():
+        found[f'{v}AR@{most}_{name}'] = ('ar', bound, every, THRESHOLDS, most)
+    for name, bound in protocol.occlusions.items():
+        found[f'{v}AR@{most}_{name}'] = ('ar', None, bound, THRESHOLDS, most)
+    if level == 'image':
+        found['AR'] = ('ar', None, every, THRESHOLDS, budgets.ap)
+        for name, bound in protocol.occlusions.items() if protocol.image_recall_at_50 else ():
+            found[f'AR50_{name}'] = ('ar', None, bound, [.5], most)
+    return found
 
 
 def class_result(units, category, area, occlusion, threshold, budget, level, rules):

@@ -54,6 +54,17 @@ def test_equals_plain_python(name, seed):
                                        abs=1e-9)
 
 
+def test_legacy_equals_plain_python_but_for_boxes_and_digits():
+    scene = random_scene(2)
+    annotations = scene.annotations()
+    protocol = small('sailvos-legacy', image_detection_area='mask', decimals=None)
+    ours = evaluate(annotations, scene.tracks, protocol=protocol, kinds=['amodal'])
+    assert reference_metrics(annotations, scene.tracks, 'amodal', protocol) == pytest.approx(
+        ours, abs=1e-9)
+    assert 0 < ours['amodal/image/AR50_medium'] != ours['amodal/image/AR50_H']
+    assert 0 < ours['amodal/video/vAP50_medium'] != ours['amodal/video/vAP50_H']
+
+
 def test_equals_plain_python_beyond_the_budget():
     scene = random_scene(2, crowded=True)
     annotations = scene.annotations()

@@ -84,6 +84,10 @@ class ImageAP:
         if 'AR' in self.metrics:
             table |= _recalls(self.curves, self.protocol, self.protocol.image, 'image/AR')
             table['image/AR'] = self.curves.recall(self.protocol.image.ap)[:, 0]
+            if self.protocol.image_recall_at_50:
+                at_50 = self.curves.recall(self.protocol.image.recall[-1])[..., 0]
+                table |= {f'image/AR50_{name}': at_50[:, s] for s, name
+                          in enumerate(self.protocol.strata) if name in self.protocol.occlusions}
         return table
 
     def _areas(self, compared: ComparedVideo) -> np.ndarray:

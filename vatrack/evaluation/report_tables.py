@@ -69,6 +69,9 @@ def _recall(metrics: Metrics, protocol: Protocol) -> str:
     same = columns('image') == columns('video')
     made = [_by_level(metrics, lambda level: f'{_LEVELS[level]}AR', columns, levels)
             for levels in ([tuple(_LEVELS)] if same else [(level,) for level in _LEVELS])]
+    if protocol.image_recall_at_50:
+        at_50 = {f'AR50_{name}': f'50_{name}' for name in protocol.occlusions}
+        made.append(_by_level(metrics, lambda level: 'AR', lambda level: at_50, ['image']))
     return '\n'.join(table for table in made if table)
 
 
