@@ -172,7 +172,7 @@ def test_image_level_ranks_by_frame_scores():
     scene.predict(1, 1, .4, {'amodal': still(wrong, 2)}, scores=[None, .5])
     found = score(scene)
     assert found['amodal/video/vAP'] == 1
-    # Ranked .9 hit, .5 wrong, .4 (the track's) wrong, .1 hit.
+    # Ranked .9 right, .5 wrong, .4 (the track's) wrong, .1 right.
     assert found['amodal/image/AP'] == pytest.approx((51 * 1 + 50 * .5) / 101)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from vatrack.files import ResultError
 from vatrack.structures import Box, TrackRecord
 
-from .average_precision import PrecisionRecall, Units
-from .protocols import Budgets, Protocol, track_category
+from .average_precision import PrecisionRecall, Samples
+from .protocols import MaxDetections, Protocol, track_category
 from .similarity import ComparedVideo, mean_areas
 
 
@@ -52,9 +52,9 @@ class ImageAP:
         # Of equal overlaps the truth with the highest annotation id is taken.
         by_id = np.argsort([instance.id for instance in instances], kind='stable').astype(np.int64)
         place = np.argsort(by_id)
-        self.curves.add(Units(
+        self.curves.add(Samples(
             ids=np.array([frame.id for frame in compared.video.frames], np.int64),
-            detection_units=detections.frames,
+            detection_samples=detections.frames,
             scores=_in_frames(compared, 'score', 'scores', float),
             categories=_in_frames(compared, 'category_id', 'category_ids', np.int64),
             areas=self._areas(compared),
@@ -143,7 +143,7 @@ class VideoAP:
 
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
-        self.curves.add(video_units(compared, self.protocol))
+        self.curves.add(video_sample(compared, self.protocol))
 
     def merge(self, other: VideoAP) -> None:
         """Take in what another has seen."""
@@ -166,17 +166,17 @@ class VideoAP:
         return table
 
 
-def video_units(compared: ComparedVideo, protocol: Protocol) -> Units:
-    """A video as one unit: its tracks, and the truths that ever have a pixel."""
+def video_sample(compared: ComparedVideo, protocol: Protocol) -> Samples:
+    """A video as one sample: its tracks, and the truths that ever have a pixel."""
     similarity = compared.similarity
     present = np.flatnonzero(similarity.truth_areas.any(axis=1))
     truths = [compared.truths[i] for i in present.tolist()]
     # Unlike at image level, a crowd has the plain IoU (youtubevos/cocoapi).
     iou = similarity.iou[:, present]
     pair_detections, pair_truths = np.nonzero(iou)
-    return Units(
+    return Samples(
         ids=np.array([compared.video.id]),
-        detection_units=np.zeros(len(compared.tracks), np.int64),
+        detection_samples=np.zeros(len(compared.tracks), np.int64),
         scores=np.array([track.score for track in compared.tracks], float),
         categories=np.array([track_category(track, protocol.class_rule)
                              for track in compared.tracks], np.int64),
@@ -189,11 +189,11 @@ def video_units(compared: ComparedVideo, protocol: Protocol) -> Units:
         pair_iou=iou[pair_detections, pair_truths])
 
 
-def _precisions(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
+def _precisions(curves: PrecisionRecall, protocol: Protocol, max_dets: MaxDetections,
                 prefix: str) -> dict[str, np.ndarray]:
     """Precisions by metric, classes first; threshold 0 is IoU .50, 5 is .75, stratum 0 'all'."""
-    fixed = curves.precision(budgets.fixed)
-    whole = fixed if budgets.ap == budgets.fixed else curves.precision(budgets.ap)
+    fixed = curves.precision(max_dets.fixed)
+    whole = fixed if max_dets.ap == max_dets.fixed else curves.precision(max_dets.ap)
     table = {'': whole[:, 0], '50': fixed[:, 0, 0], '75': fixed[:, 0, 5]}
     for s, name in enumerate(protocol.strata):
         if s:
@@ -202,12 +202,12 @@ def _precisions(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
     return {f'{prefix}{name}': values for name, values in table.items()}
 
 
-def _recalls(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
+def _recalls(curves: PrecisionRecall, protocol: Protocol, max_dets: MaxDetections,
              prefix: str) -> dict[str, np.ndarray]:
-    """Recalls over all IoU thresholds by metric, classes first; strata at the largest budget."""
-    table = {f'{prefix}@{budget}': curves.recall(budget)[:, 0] for budget in budgets.recall}
-    largest = curves.recall(budgets.recall[-1])
-    return table | {f'{prefix}@{budgets.recall[-1]}_{name}': largest[:, s]
+    """Recalls over all IoU thresholds by metric, classes first; strata at the largest number."""
+    table = {f'{prefix}@{most}': curves.recall(most)[:, 0] for most in max_dets.recall}
+    largest = curves.recall(max_dets.recall[-1])
+    return table | {f'{prefix}@{max_dets.recall[-1]}_{name}': largest[:, s]
                     for s, name in enumerate(protocol.strata) if s}
 
 

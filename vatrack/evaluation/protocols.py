@@ -27,7 +27,7 @@ YTVIS_AREAS = {'L': (256**2, 1e10), 'M': (128**2, 256**2), 'S': (0, 128**2)}
 
 @dataclass(frozen=True)
 class Stratum:
-    """Truth that counts; truth outside is ignored: neither a hit nor a miss.
+    """Truth that counts; truth outside is ignored: neither found nor missed.
 
     Attributes:
         area: Range of mask area in pixels, of truth and of detections.
@@ -55,7 +55,7 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class Budgets:
+class MaxDetections:
     """How many detections per class count in one image or one video.
 
     Attributes:
@@ -70,7 +70,7 @@ class Budgets:
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every budget in use, ascending."""
+        """Every number in use, ascending."""
         return tuple(sorted({self.ap, self.fixed, *self.recall}))
 
 
@@ -119,8 +119,8 @@ class Protocol:
             box, for visible masks of models that predict one).
         image_recall_at_50: Whether recall by occlusion at image level is taken
             at IoU .5 too (``AR50_H``).
-        image: Detection budgets at image level.
-        video: Detection budgets at video level.
+        image: Most detections at image level.
+        video: Most detections at video level.
         decimals: Rounding of the fractions; None: not rounded.
         score_thr: Least score of a track that exists for HOTA, CLEAR, IDF1 and
             mIoU; AP and AR rank all tracks instead.
@@ -137,8 +137,8 @@ class Protocol:
     strata_at_50: bool = True
     image_detection_area: Literal['mask', 'box'] = 'mask'
     image_recall_at_50: bool = False
-    image: Budgets = Budgets()
-    video: Budgets = Budgets()
+    image: MaxDetections = MaxDetections()
+    video: MaxDetections = MaxDetections()
     decimals: int | None = None
     score_thr: float = .3
     overlap: OverlapRules = OverlapRules('predictions as they are; occluded region: what the '
@@ -179,12 +179,13 @@ PROTOCOLS: dict[str, Protocol] = {
     for protocol in (
         Protocol('sailvos', 'VATrack (paper and public code), without the accidents of its code',
                  **_SAILVOS, occlusions={'P': _PARTIAL, 'H': _HEAVY}),
-        # Boxes as areas, two budgets and the first frame's class: what the code does. It
-        # also computes a medium bin and recalls at IoU .5, which the paper does not print.
+        # Boxes as areas, AP of 100 and AP50 of 1000 detections, the first frame's class: what
+        # the code does. It also computes a medium bin and recalls at IoU .5, which the paper
+        # does not print.
         Protocol('sailvos-legacy', 'VATrack, public code as it is, for published numbers',
                  **_SAILVOS, occlusions={'P': _PARTIAL, 'medium': _MEDIUM, 'H': _HEAVY},
                  class_rule='first', image_detection_area='box', image_recall_at_50=True,
-                 image=Budgets(ap=100, fixed=1000, recall=(100, 300, 1000)), decimals=3),
+                 image=MaxDetections(ap=100, fixed=1000, recall=(100, 300, 1000)), decimals=3),
         # X, extreme, is open below: .75 itself is heavy.
         Protocol('sailvos-full', 'as sailvos, but no truth is removed: a perfect predictor has 1',
                  areas=COCO_AREAS,
