@@ -111,7 +111,11 @@ class MatchedDetections(NamedTuple):
 
 
 class _Ranges:
-    """The ranges of S strata side by side; excludes what :class:`Stratum` excludes."""
+    """The ranges of S strata side by side; excludes what :class:`Stratum` excludes.
+
+    One comparison serves all strata: most videos have so few objects that the calls cost
+    more than the numbers.
+    """
 
     def __init__(self, strata: Sequence[Stratum]) -> None:
         self.area = np.array([stratum.area for stratum in strata], float).T
@@ -190,6 +194,8 @@ class PrecisionRecall:
         order, ranks = order[ranks < self.max_detections], ranks[ranks < self.max_detections]
         true_positives, ignored = match(*_ranked_pairs(samples, order), counted,
                                         samples.truth_iscrowd, len(order))
+        # COCOeval ignores what is matched to nothing that counts and has an area of its own
+        # outside of the range; occlusion is of truth alone, so it never spares a detection.
         outside = self._ranges.exclude_area(samples.areas[order])
         ignored = np.where(outside, _ALL & ~true_positives, ignored)
         self._matched.append(MatchedDetections(
@@ -251,6 +257,19 @@ def match(detections: np.ndarray, truths: np.ndarray, iou: np.ndarray, counted: 
     truth that counts before ignored truth; of equal IoUs the last; crowd truth
     stays free (COCOeval.evaluateImg).
 
+    COCOeval runs this loop once for each of S strata and T thresholds. But a
+    run (s, t) differs from another only in which truth counts (by s) and which
+    IoUs reach the threshold (by t), never in the order in which a detection
+    prefers truths. So one loop serves all S * T runs, with a bit for each in
+    one integer: of a truth g the bits free[g] in which it is still to be had,
+    of a detection the bits in which it has none yet. Going through its truths
+    by falling IoU, a detection takes g in
+
+        bits = unmatched & reached(IoU) & free[g]
+
+    which then leave ``unmatched`` and ``free[g]``. In every single run it
+    thereby takes the first free truth of its order, which is the rule above.
+
     Args:
         detections: (P,) positions of detections of descending score; P pairs
             that may match.
@@ -265,15 +284,21 @@ def match(detections: np.ndarray, truths: np.ndarray, iou: np.ndarray, counted: 
         truth that counts, and where it took ignored truth.
     """
     num_strata = counted.shape[1]
+    # The order of preference of each detection. COCOeval goes through the truths upwards and
+    # replaces its choice at equal IoU, so the last of equals comes first.
     order = np.lexsort((-truths, -iou, detections))
+    # An IoU equal to a threshold reaches it.
     levels = np.searchsorted(IOU_THRESHOLDS, iou[order], 'right')
     reached = _reached(num_strata)
+    # In each run a truth either counts or is ignored. Ignored truth comes second: COCOeval sorts
+    # it behind the rest, and stops there if it has found a match before.
     free = _pack(np.where(counted, _ALL, 0))
     free_ignored = [reached[-1] ^ bits for bits in free]
     crowd = crowd.tolist()
     true_positives, ignored = [0] * num_detections, [0] * num_detections
     pairs = zip(detections[order].tolist(), truths[order].tolist(),
                 [reached[level] for level in levels.tolist()], strict=True)
+    # Python's integers, unlike numpy's, have as many bits as there are runs.
     for detection, group in groupby(pairs, itemgetter(0)):
         candidates, unmatched = list(group), reached[-1]
         for available, taken in ((free, true_positives), (free_ignored, ignored)):
@@ -281,6 +306,7 @@ def match(detections: np.ndarray, truths: np.ndarray, iou: np.ndarray, counted: 
                 bits = unmatched & reaches & available[truth]
                 unmatched ^= bits
                 taken[detection] |= bits
+                # Any number of detections may lie in a crowd.
                 if not crowd[truth]:
                     available[truth] ^= bits
     return _unpack(true_positives, num_strata), _unpack(ignored, num_strata)
@@ -297,16 +323,21 @@ def precision_curve(true_positives: np.ndarray, ignored: np.ndarray, num_truth: 
     Returns:
         (T, 101); 0 at recalls that are not reached.
     """
-    # All others are false positives at every threshold.
+    # All others are false positives at every threshold, and most detections are: their number
+    # follows from the ranks, so no array of (T, N) is needed.
     events = np.flatnonzero(true_positives | ignored)
     is_true, is_ignored = ((bits[events] & _BIT[:, None]) != 0
                            for bits in (true_positives, ignored))
+    # The rank without the ignored is TP + FP. pycocotools adds an epsilon to it against 0 / 0,
+    # which does not arise here.
     counted = events + 1 - is_ignored.cumsum(axis=1)
-    # Precision is highest at true positives, and the n-th of them has recall n / num_truth.
+    # Precision only falls between true positives, so its maximum to the right of a recall is at
+    # one of them; the n-th has recall n / num_truth.
     rows, columns = np.nonzero(is_true)
     numbers = is_true.cumsum(axis=1)[rows, columns]
     precision = np.zeros((len(_BIT), num_truth))
     precision[rows, numbers - 1] = numbers / counted[rows, columns]
+    # Interpolated: the highest precision at this recall or a higher one.
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     return envelope[:, np.searchsorted(np.arange(1, num_truth + 1) / num_truth, RECALL_POINTS)]
 
