@@ -111,10 +111,9 @@ class MatchedDetections(NamedTuple):
 
 
 class _Ranges:
-    """The ranges of S strata side by side; excludes what :class:`Stratum` excludes.
+    """The ranges of S strata side by side, so that one comparison serves all of them.
 
-    One comparison serves all strata: most videos have so few objects that the calls cost
-    more than the numbers.
+    Excludes what :class:`Stratum` excludes.
     """
 
     def __init__(self, strata: Sequence[Stratum]) -> None:
