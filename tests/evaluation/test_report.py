@@ -59,6 +59,13 @@ def test_numbers_as_people_read_them(name, number):
     assert shown_number(full, f'amodal/video/{name}') == number
 
 
+def test_legacy_has_recalls_at_50():
+    values = {f'amodal/image/AR50_{name}': k / 4 for k, name in enumerate(('P', 'medium', 'H'))}
+    *_, title, row = format_report(values, 'sailvos-legacy', 'x').split('\n')
+    assert title.split() == ['masks', 'level', 'AR50_P', 'AR50_medium', 'AR50_H']
+    assert row.split() == ['amodal', 'image', '0.0', '25.0', '50.0']
+
+
 @pytest.fixture(scope='module')
 def everything():
     """All metrics of random tracks, with numbers of each category."""

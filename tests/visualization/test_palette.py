@@ -89,7 +89,7 @@ def test_colors_stand_out_from_black_and_white(track_id):
 
 
 @pytest.mark.parametrize('color', [track_color(i) for i in range(24)])
-def test_text_has_contrast_on_its_chip(color):
+def test_text_has_contrast_on_its_label(color):
     first, second = sorted(linear(c) @ (0.2126, 0.7152, 0.0722) for c in (color, text_color(color)))
     assert (second + 0.05) / (first + 0.05) > 3
 

@@ -61,13 +61,16 @@ def _precision(metrics: Metrics, protocol: Protocol) -> str:
 def _recall(metrics: Metrics, protocol: Protocol) -> str:
 
     def columns(level: str) -> dict[str, str]:
-        budgets = getattr(protocol, level).recall
-        return {f'AR@{budget}': f'@{budget}' for budget in budgets} | {
-            name: f'@{budgets[-1]}_{name}' for name in _strata(protocol)}
+        max_dets = getattr(protocol, level).recall
+        return {f'AR@{most}': f'@{most}' for most in max_dets} | {
+            name: f'@{max_dets[-1]}_{name}' for name in _strata(protocol)}
 
     same = columns('image') == columns('video')
     made = [_by_level(metrics, lambda level: f'{_LEVELS[level]}AR', columns, levels)
             for levels in ([tuple(_LEVELS)] if same else [(level,) for level in _LEVELS])]
+    if protocol.image_recall_at_50:
+        at_50 = {f'AR50_{name}': f'50_{name}' for name in protocol.occlusions}
+        made.append(_by_level(metrics, lambda level: 'AR', lambda level: at_50, ['image']))
     return '\n'.join(table for table in made if table)
 
 

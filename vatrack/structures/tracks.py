@@ -22,8 +22,9 @@ class TrackRecord:
         score: Score of the track.
         frames: The N frames where the track is: positions in time, ascending,
             0 for the first frame of the video. The lists below follow them.
-        masks: By kind, N RLEs at the video's resolution; None where there is no
-            pixel of that kind. Tracks of boxes alone have no kind.
+        masks: By kind, N RLEs at the video's resolution; None where the track
+            has no mask of that kind. (A mask without a pixel is a detection all
+            the same.) Tracks of boxes alone have no kind.
         scores: N scores of the single frames.
         bboxes: N xyxy boxes in pixels, of the main kind (amodal unless the
             tracks are visible only).

@@ -11,8 +11,8 @@ from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import bboxes
 
 from .areas import fill, hatch, occluded_part
-from .chips import Point, draw_chips, mask_anchor
 from .contour import box_lines, contour_lines, stroke
+from .labels import Point, draw_labels, mask_anchor
 from .patches import EMPTY, MaskPatch, mask_patch
 from .style import SHOWN, DrawnInstance, DrawStyle
 
@@ -44,7 +44,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
                     visible. An object without visible mask has no such part:
                     whether it is hidden is not known.
     ``'boxes'``     thin boxes; the visible one dashed beside an amodal one.
-    ``'ids'``, ``'classes'``, ``'scores'``   the parts of a chip. On crowded or
+    ``'ids'``, ``'classes'``, ``'scores'``   the parts of a label. On crowded or
                     small frames scores are left out first, then classes.
 
     Args:
@@ -75,7 +75,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
         for each in objects:
             _draw_boxes(canvas, each, max(round(width / 2), 1))
     anchors = {number: anchor for number, each in enumerate(objects) if (anchor := _anchor(each))}
-    draw_chips(canvas, [instances[number] for number in anchors], list(anchors.values()),
+    draw_labels(canvas, [instances[number] for number in anchors], list(anchors.values()),
                style.show, style.font_size or _fitted(canvas, 1 / 50, 10))
     return canvas
 
@@ -148,7 +148,7 @@ def _draw_boxes(canvas: np.ndarray, each: _Placed, width: int) -> None:
 
 
 def _anchor(each: _Placed) -> Point | None:
-    """Where the chip goes; None if nothing of the instance is in the frame."""
+    """Where the label goes; None if nothing of the instance is in the frame."""
     for kind in MASK_KINDS:
         if kind in each.masks and not each.masks[kind].is_empty:
             return mask_anchor(each.masks[kind])

@@ -153,8 +153,8 @@ def drawn_tracks(annotations: AnnotationFile, tracks: Iterable[TrackRecord], ind
 def masks_at(track: TrackRecord, index: int) -> dict[str, RLE]:
     """Masks of a track in one frame by kind; empty where the track is absent.
 
-    A kind that is null while another is present is drawn as hidden, because
-    result files write null for an empty mask.
+    A kind without a mask, while another has one, is drawn as hidden: as a mask
+    without a pixel.
     """
     position = track.position(index)
     if position is None:

@@ -42,7 +42,7 @@ class DrawnInstance:
         return self.color or track_color(self.track_id)
 
     def caption(self, show: Collection[str] = SHOWN) -> str:
-        """Text of the chip: those of track id, label and score that ``show`` names."""
+        """Text of the label beside it: those of track id, class and score that ``show`` names."""
         parts = {'ids': str(self.track_id), 'classes': self.label,
                  'scores': '' if self.score is None else f'{self.score:.2f}'}
         return ' '.join(text for name, text in parts.items() if text and name in show)
