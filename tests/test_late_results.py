@@ -118,8 +118,9 @@ def test_the_demo_of_a_model_that_needs_the_end(trained_run, tiny_data, run_tool
     written = []
     for kind in ('TrackedDetector', 'OfflineDetector'):
         out = tmp_path / f'{kind}.json'
-        assert run_tool('demo', folder, trained_run, '--json', out, '--out',
-                        tmp_path / f'{kind}.mp4', '--score-thr', 0, '--cfg-options', f'model.type={kind}') == 0
+        assert run_tool('demo', folder, trained_run, '--json', out,
+                        '--out', tmp_path / f'{kind}.mp4', '--score-thr', 0,
+                        '--cfg-options', f'model.type={kind}') == 0
         written.append([track['segmentations'] for track in json.loads(out.read_text())])
     plain, late = written
     assert late[:-1] == plain and late[-1] == plain[0]

@@ -7,8 +7,8 @@ from mmengine.dataset import pseudo_collate
 from tiny_videos import HEIGHT, WIDTH, dataset, pipeline, thing, write
 
 from vatrack.datasets import ConsecutiveFramesSampler, KeyReferenceSampler
+from vatrack.structures.by_kind import PackedMasks
 from vatrack.structures.clips import ClipTruth
-from vatrack.structures.masks import PackedMasks
 
 HIDDEN = thing(0, hidden=1)
 

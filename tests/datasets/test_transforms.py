@@ -13,7 +13,7 @@ from tiny_videos import HEIGHT, WIDTH, dataset, picture, pipeline, thing, write
 
 from vatrack.files import AnnotationError
 from vatrack.structures import bboxes_field
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import MasksByKind
 
 ROOT = Path(__file__).resolve().parents[2]
 FLIP = dict(type='RandomFlip', prob=0.5)

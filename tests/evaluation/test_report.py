@@ -7,8 +7,7 @@ from ap_scenes import Scene, random_scene
 
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
-from vatrack.evaluation.report import format_report, full_report, save_metrics
-from vatrack.evaluation.report_tables import shown_number
+from vatrack.evaluation.report import format_report, full_report, save_metrics, shown_number
 
 NAMES = ['', '50', '50_P', '50_H', '50_L', '50_M', '50_S']
 

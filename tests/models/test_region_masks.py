@@ -12,7 +12,7 @@ from torch import Tensor
 from vatrack.models.detectors import region_masks
 from vatrack.models.detectors.region_masks import crop_mask_targets, paste_masks
 from vatrack.structures import rle
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import MasksByKind
 
 SHAPE = HEIGHT, WIDTH = 45, 70
 KINDS = ('visible', 'amodal')

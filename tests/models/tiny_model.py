@@ -16,7 +16,7 @@ from vatrack.models import TrackedDetector
 from vatrack.models.association import EmbeddingAssociation
 from vatrack.registry import MODELS
 from vatrack.structures import rle
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import MasksByKind
 
 HEIGHT, WIDTH, CLASSES = 64, 96, 6
 #: Arguments of :func:`config`.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vatrack.structures.boxes import BoxesByKind
+from vatrack.structures.by_kind import BoxesByKind
 
 AMODAL = np.array([[2, 3, 10, 9], [0, 0, 4, 4], [12, 6, 20, 16]], np.float64)
 VISIBLE = np.array([[2, 3, 6, 9], [1, 0, 4, 2], [12, 6, 14, 8]], np.float64)

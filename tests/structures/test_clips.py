@@ -8,8 +8,8 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
+from vatrack.structures.by_kind import MasksByKind, PackedMasks
 from vatrack.structures.clips import ClipTruth
-from vatrack.structures.masks import MasksByKind, PackedMasks
 
 KINDS = ('amodal', 'visible')
 HEIGHT, WIDTH = 6, 11

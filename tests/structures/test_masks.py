@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
 from vatrack.structures import rle
-from vatrack.structures.masks import MasksByKind, PackedMasks
+from vatrack.structures.by_kind import MasksByKind, PackedMasks
 
 HEIGHT, WIDTH, COUNT = 40, 60, 3
 

@@ -11,8 +11,8 @@ from vatrack.visualization.bar_chart import (
     choose_metrics,
     metric_label,
 )
-from vatrack.visualization.palette import CHART_COLORS, KIND_COLORS
 from vatrack.visualization.print_figure import print_settings
+from vatrack.visualization.style import CHART_COLORS, KIND_COLORS
 
 METRICS = ['image/AP', 'image/AP50', 'video/vAP']
 ONE = System('one', {'amodal/image/AP': 20., 'amodal/image/AP50': 40., 'amodal/video/vAP': 0.,

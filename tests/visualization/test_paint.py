@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vatrack.visualization.paint import blend, plain, tint
+from vatrack.visualization.areas import blend, plain, tint
 
 COLOR = (250, 3, 90)
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from vatrack.visualization.palette import (
+from vatrack.visualization.style import (
     CHART_COLORS,
     KIND_COLORS,
     distinct_colors,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vatrack.visualization.text import relative_width, text_size, wrap_text
+from vatrack.visualization.labels import relative_width, text_size, wrap_text
 
 
 @pytest.mark.parametrize('text', ['', 'i', 'MaskTrack R-CNN'])

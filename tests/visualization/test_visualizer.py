@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from vatrack.registry import VISUALIZERS
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import MasksByKind
 from vatrack.structures.rle import encode
 from vatrack.visualization import AmodalVisualizer, track_color
 from vatrack.visualization.visualizer import _boxes

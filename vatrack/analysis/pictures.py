@@ -14,7 +14,7 @@ from vatrack.structures import AnnotationFile, TrackRecord, Video
 from vatrack.structures.rle import RLE, bboxes
 from vatrack.visualization.draw import DrawnInstance, DrawStyle, draw_instances
 from vatrack.visualization.overlay import read_frame
-from vatrack.visualization.palette import Color
+from vatrack.visualization.style import Color
 
 from .collector import Example
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric_names import ALL_METRICS
 from vatrack.evaluation.protocols import get_protocol
-from vatrack.evaluation.report_tables import shown_number
+from vatrack.evaluation.report import shown_number
 from vatrack.files import ResultError, load_annotations, read_results
 from vatrack.leaderboard import ResultRow, read_rows
 from vatrack.leaderboard.rows import COLUMNS, LEVELS

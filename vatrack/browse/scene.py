@@ -12,7 +12,7 @@ from vatrack.evaluation.truth import truth_tracks
 from vatrack.structures import MASK_KINDS, TrackRecord, Video, rle
 from vatrack.structures.rle import RLE
 from vatrack.visualization.overlay import masks_at
-from vatrack.visualization.palette import track_color
+from vatrack.visualization.style import track_color
 
 from .frame_errors import errors_by_threshold
 from .outlines import UNIT, mask_paths

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from vatrack.files import AnnotationIndex, resolve_image
 from vatrack.registry import HOOKS
 from vatrack.structures import MASK_KINDS
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import MasksByKind
 
 
 @HOOKS.register_module()

@@ -10,7 +10,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .masks import MasksByKind, PackedMasks
+from .by_kind import MasksByKind, PackedMasks
 
 
 @dataclass(frozen=True)

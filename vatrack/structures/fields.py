@@ -51,6 +51,19 @@ visible_masks  list of N RLE      present for every kind the model predicts
 amodal_masks   list of N RLE
 ============== ================== ==========================================
 
+``pred_tracks`` (one per video, testing; only of models that know more at its end)
+
+============== ================== ==========================================
+instances_id   (M,) int64         identities of ``pred_track_instances``; one may
+                                  stand in several rows, under several classes
+labels         (M,) int64         class of the whole track
+scores         (M,) float32       score of the whole track
+============== ================== ==========================================
+
+It comes with the clip that ends the video. Tracks that it leaves out are
+dropped; without it the score of a track is the mean of its frames, and its
+class the commonest.
+
 The main kind of box is what RPN, box head and association work with. A
 training object has a valid box of every kind in ``box_kinds``.
 

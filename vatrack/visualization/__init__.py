@@ -2,7 +2,7 @@
 from .contact_sheet import contact_sheet, save_image, stack_sheets
 from .draw import SHOWN, DrawnInstance, DrawStyle, draw_instances
 from .overlay import render_results
-from .palette import track_color
+from .style import track_color
 from .visualizer import AmodalVisualizer
 
 __all__ = [

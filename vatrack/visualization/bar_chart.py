@@ -15,12 +15,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from vatrack.evaluation.report_tables import is_count
+from vatrack.evaluation.report import is_count
 from vatrack.structures import MASK_KINDS
 
-from .palette import CHART_COLORS, KIND_COLORS
+from .labels import relative_width, wrap_text
 from .print_figure import COLUMN_WIDTH, new_figure
-from .text import relative_width, wrap_text
+from .style import CHART_COLORS, KIND_COLORS
 
 _HATCHES = ('', '/////', '.....', '\\\\\\\\\\', 'xxxxx', '-----')
 #: Share of white in the palest shade of a colour.

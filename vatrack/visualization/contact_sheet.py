@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .paint import plain
-from .palette import Color
-from .text import draw_text, fit_text
+from .areas import plain
+from .labels import draw_text, fit_text
+from .style import Color
 
 
 @dataclass(frozen=True, slots=True)

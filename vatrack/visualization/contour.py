@@ -7,8 +7,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .paint import blend
-from .palette import SHADE, Color
+from .areas import blend
+from .style import SHADE, Color
 
 _SHIFT = 4  # sub-pixel bits of the coordinates handed to OpenCV
 

@@ -10,10 +10,9 @@ import numpy as np
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import bboxes
 
-from .areas import fill, hatch, occluded_part
+from .areas import EMPTY, MaskPatch, fill, hatch, mask_patch, occluded_part
 from .contour import box_lines, contour_lines, stroke
 from .labels import Point, draw_labels, mask_anchor
-from .patches import EMPTY, MaskPatch, mask_patch
 from .style import SHOWN, DrawnInstance, DrawStyle
 
 __all__ = ['SHOWN', 'DrawStyle', 'DrawnInstance', 'draw_instances', 'resize_image']

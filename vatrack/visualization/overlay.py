@@ -19,7 +19,7 @@ from vatrack.video import VideoWriter
 
 from .contact_sheet import contact_sheet, save_image, stack_sheets
 from .draw import DrawnInstance, draw_instances, resize_image
-from .palette import Color, track_color
+from .style import Color, track_color
 
 #: Masks of one object by kind: one for each of the T frames of a video, None where there is none.
 Tube = dict[str, list[RLE | None]]

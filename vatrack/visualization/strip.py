@@ -22,7 +22,7 @@ from .overlay import (
     truth_tube,
     tube_iou,
 )
-from .palette import Color, distinct_colors
+from .style import Color, distinct_colors
 
 #: Labels of the rows that are no results.
 INPUT, TRUTH = 'input', 'truth'

@@ -13,10 +13,10 @@ from vatrack.structures import Frame, Video
 from vatrack.structures.rle import decode_window, encode
 
 from .draw import DrawnInstance, DrawStyle, draw_instances
+from .labels import relative_width, wrap_text
 from .overlay import read_frame
 from .print_figure import COLUMN_WIDTH, new_figure
 from .strip import Strip
-from .text import relative_width, wrap_text
 
 Box = tuple[int, int, int, int]
 

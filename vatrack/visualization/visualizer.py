@@ -18,7 +18,7 @@ from vatrack.structures.rle import RLE, encode
 from .contact_sheet import contact_sheet, save_image
 from .draw import DrawnInstance, DrawStyle, draw_instances
 from .overlay import pair_colors
-from .palette import Color
+from .style import Color
 
 Masks = dict[str, list[RLE]]
 

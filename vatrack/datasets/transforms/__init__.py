@@ -1,4 +1,4 @@
-"""Transforms of a clip; geometry is mmdet's own (see ``structures/masks.py``)."""
+"""Transforms of a clip; geometry is mmdet's own (see ``structures/by_kind.py``)."""
 from .loading import LoadAmodalAnnotations, LoadFrame
 from .packing import PackClip
 

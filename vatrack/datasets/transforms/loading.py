@@ -7,8 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from vatrack.files import AnnotationError, resolve_image
 from vatrack.registry import TRANSFORMS
-from vatrack.structures.boxes import BoxesByKind
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import BoxesByKind, MasksByKind
 
 
 @TRANSFORMS.register_module()

@@ -9,7 +9,7 @@ from mmengine.structures import InstanceData
 
 from vatrack.registry import TRANSFORMS
 from vatrack.structures import bboxes_field
-from vatrack.structures.masks import PackedMasks
+from vatrack.structures.by_kind import PackedMasks
 
 # The key of a clip's dict is mmdet's: its RandomCrop selects ids by that name.
 _FIELDS = {'gt_bboxes_labels': 'labels', 'gt_instances_ids': 'instances_id'}
@@ -23,7 +23,7 @@ class PackClip(BaseTransform):
 
     Args:
         bits: Hand masks over with one bit per pixel, as
-            :class:`~vatrack.structures.masks.PackedMasks`: for models that join
+            :class:`~vatrack.structures.by_kind.PackedMasks`: for models that join
             the truth of long clips. Those that crop regions need arrays.
 
     Returns:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 from torchvision.ops import roi_align
 
-from vatrack.structures.masks import MasksByKind
+from vatrack.structures.by_kind import MasksByKind
 from vatrack.structures.rle import RLE, encode_windows
 
 # Pixels that are pasted at once; bounds the memory of a frame with many objects.
