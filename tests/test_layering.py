@@ -122,7 +122,7 @@ def test_the_map_names_every_part():
     ('if TYPE_CHECKING:\n    from .session import VideoSession', {'vatrack.models.session'}),
 ])
 def test_every_form_of_import_is_seen(source, expected):
-    assert imports_of('vatrack.models.video_model', source, is_package=False) == expected
+    assert imports_of('vatrack.models.tracked_detector', source, is_package=False) == expected
 
 
 def test_imports_of_a_package_start_at_itself():

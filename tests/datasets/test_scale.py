@@ -7,7 +7,7 @@ import pytest
 from mmdet.datasets.transforms import Resize
 from tiny_videos import dataset, pipeline, thing, write
 
-from vatrack.datasets import scale as scale_module
+from vatrack.datasets import transforms as scale_module
 from vatrack.datasets import with_scale
 
 BARE = dict(type='Resize', keep_ratio=True)

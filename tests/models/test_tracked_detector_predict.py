@@ -147,7 +147,7 @@ def test_frames_out_of_order_are_refused(first, second, message):
 def test_another_video_must_start_at_its_beginning():
     model = build()
     predict(model, video_batch([0], video_id=1))
-    with pytest.raises(ValueError, match='frame 1 of video 2 follows no other'):
+    with pytest.raises(ValueError, match='frame 1 of video 2 follows frame 0 of video 1'):
         predict(model, video_batch([1], video_id=2))
 
 

@@ -5,11 +5,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from vatrack.visualization.labels import text_color
 from vatrack.visualization.style import (
     CHART_COLORS,
     KIND_COLORS,
     distinct_colors,
-    text_color,
     track_color,
 )
 

@@ -13,8 +13,7 @@ from .config import ConfigError, load_config
 from .device import choose_device, choose_precision
 from .loaded_model import LoadedModel
 from .runs import find_run
-from .stopwatch import Stopwatch
-from .video_stream import VideoStream
+from .video_stream import Stopwatch, VideoStream
 
 _CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from vatrack.structures.rle import RLE, bboxes
-from vatrack.visualization.areas import MaskPatch, mask_patch, occluded_part
-from vatrack.visualization.contour import contour_lines
+from vatrack.visualization.areas import MaskPatch, contour_lines, mask_patch, occluded_part
 from vatrack.visualization.labels import mask_anchor
 
 #: Path data counts in this part of a pixel of the frame; (0, 0) is the frame's corner.

@@ -6,8 +6,7 @@ from .clip_samplers import (
     KeyReferenceSampler,
     NearbyFramesSampler,
 )
-from .scale import with_scale
-from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip
+from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip, with_scale
 from .video_samplers import VideoBatchSampler, VideoSampler
 
 __all__ = [

@@ -17,7 +17,7 @@ from vatrack.structures import MASK_KINDS
 
 from .clip_objects import keep_from_first_sight, keep_largest
 from .clip_samplers import ClipFrames
-from .scale import with_scale
+from .transforms import with_scale
 
 _NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart; leave videos out '
                'of the annotation file instead')

@@ -80,10 +80,12 @@ class TrackedDetector(VideoModel):
         Raises:
             ValueError: A reference frame is needed, but clips do not have one each.
         """
+        needs_reference = self.association.frames == 'pair' or self.calibration is not None
+        if needs_reference:
+            _require_one_reference(data_samples)
         feats, keys = self._features(inputs, data_samples, 'key_frames_inds')
         references, views = None, [feats]
-        if self.association.frames == 'pair' or self.calibration:
-            _require_one_reference(data_samples)
+        if needs_reference:
             ref_feats, refs = self._features(inputs, data_samples, 'ref_frames_inds')
             references = FrameBatch(ref_feats, refs, self.detector.propose)
         if self.calibration:

@@ -47,7 +47,7 @@ class VideoModel(BaseMOTModel):
         live_switch: The change of a config, as KEY=VALUE, that makes a model whose
             ``delay`` is None give results as frames come; None: there is none.
         measure: Context manager around a named stage of a step, for whoever
-            times it (:class:`vatrack.apis.stopwatch.Stopwatch`).
+            times it (:class:`vatrack.apis.video_stream.Stopwatch`).
     """
 
     mask_kinds: tuple[str, ...]
@@ -56,11 +56,8 @@ class VideoModel(BaseMOTModel):
     live_switch: str | None = None
     measure: Callable[[str], AbstractContextManager] = staticmethod(lambda stage: nullcontext())
 
-    def __init__(self, data_preprocessor: dict | None = None,
-                 init_cfg: dict | None = None) -> None:
-        super().__init__(data_preprocessor, init_cfg)
-        # Only for mmengine's loops, which hand over batches without a word of where a video begins.
-        self._sessions: dict[int, VideoSession] = {}
+    # Of predict() alone: mmengine's loops hand over batches without a word of where a video begins.
+    _session: VideoSession | None = None
 
     @abstractmethod
     def begin(self) -> Any:
@@ -112,17 +109,14 @@ class VideoModel(BaseMOTModel):
         return outputs
 
     def _predict_video(self, images: Tensor, frames: list[DetDataSample]) -> TrackDataSample:
-        video_id, pred_tracks = frames[0].video_id, None
-        if frames[0].frame_id == 0:
-            # Others are left over from runs that were broken off.
-            self._sessions = {video_id: VideoSession(self)}
-        if video_id not in self._sessions:
-            self._sessions[video_id] = VideoSession(self)
-        done = self._sessions[video_id].push(images, frames)
+        if self._session is None or frames[0].frame_id == 0:
+            self._session = VideoSession(self)
+        done, pred_tracks = self._session.push(images, frames), None
         if frames[-1].frame_id == frames[-1].video_length - 1:
-            rest, pred_tracks = self._sessions.pop(video_id).close()
+            rest, pred_tracks = self._session.close()
             done += rest
-        output = TrackDataSample(metainfo=dict(video_id=video_id))
+            self._session = None
+        output = TrackDataSample(metainfo=dict(video_id=frames[0].video_id))
         if done:
             output.video_data_samples = done
         if pred_tracks is not None:

@@ -92,16 +92,24 @@ class Memory:
 class Tracker(ABC):
     """Decides which detection continues which track.
 
-    All that it remembers is the :class:`~vatrack.track.base.Memory` that the
-    caller hands in, so that one policy serves any number of open videos. It
-    works on the host: its matrices are small, its steps many and dependent on
-    each other, and each would make the host wait for a GPU.
+    All that it remembers is the :class:`Memory` that the caller hands in, so
+    that one policy serves any number of open videos. It works on the host: its
+    matrices are small, its steps many and dependent on each other, and each
+    would make the host wait for a GPU.
+
+    A sub-class says how detections are matched with what is remembered, and
+    what is remembered of them.
 
     Attributes:
         needs_embeds: Whether detections must have ``embeds`` (N, E).
+        best_first: Whether detections are matched by descending score; else in
+            the order given.
+        init_score_thr: Detections above it that match nothing start tracks.
     """
 
     needs_embeds = False
+    best_first = False
+    init_score_thr = -float('inf')
 
     def begin(self) -> Memory:
         """Memory of a new video."""
@@ -118,23 +126,38 @@ class Tracker(ABC):
             memory: Of this video; changed in place.
 
         Returns:
-            The detections that belong to tracks, with ``instances_id`` (M,) int64,
-            unique within the frame.
+            The detections that belong to tracks, in the order of matching, with
+            ``instances_id`` (M,) int64, unique within the frame.
         """
-        detections, ids = self.assign(detections, frame_id, memory)
+        if len(detections) == 0:
+            detections.instances_id = detections.labels.new_zeros(0)
+            return detections
+        if self.best_first:  # equal scores keep their order
+            order = detections.scores.sort(descending=True, stable=True).indices
+            detections = detections[order]
+        if memory.tracks is None:
+            memory.tracks = TrackTable.of(detections, detections.labels, frame_id).select(slice(0))
+        detections, ids = self.match(detections, frame_id, memory)
+        is_new = (ids == UNMATCHED) & (detections.scores > self.init_score_thr)
+        ids[is_new] = memory.new_ids(is_new)
+        self.remember(detections, ids, frame_id, memory)
         kept = detections[ids >= 0]
         kept.instances_id = ids[ids >= 0]
         return kept
 
     @abstractmethod
-    def assign(self, detections: InstanceData, frame_id: int,
-               memory: Memory) -> tuple[InstanceData, Tensor]:
-        """Detections in the order of the policy, and the id of each (N,); below 0: none."""
+    def match(self, detections: InstanceData, frame_id: int,
+              memory: Memory) -> tuple[InstanceData, Tensor]:
+        """Hold N > 0 detections against the memory.
 
+        Returns:
+            Those that are no duplicates, and for each the id (N,) int64 of its
+            track, or UNMATCHED or DISCARDED.
+        """
 
-def best_first(detections: InstanceData) -> InstanceData:
-    """Detections by descending score; equal ones keep their order."""
-    return detections[detections.scores.sort(descending=True, stable=True).indices]
+    def remember(self, detections: InstanceData, ids: Tensor, frame_id: int,  # noqa: B027
+                 memory: Memory) -> None:
+        """Put the detections, with the ids that they have now, into the memory."""
 
 
 def bisoftmax(embeds: Tensor, memory: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .base import Memory, Tracker, TrackTable
+from .base import DISCARDED, UNMATCHED, Memory, Tracker, TrackTable
 
 #: The slot of 'new object'; slot m + 1 is row m of the memory.
 _NEW = 0
@@ -49,19 +49,12 @@ class MTTracker(Tracker):
         self.memo_frames = memo_frames
         self.match_score_thr = match_score_thr
 
-    def assign(self, detections: InstanceData, frame_id: int,
-               memory: Memory) -> tuple[InstanceData, Tensor]:
+    def match(self, detections: InstanceData, frame_id: int,
+              memory: Memory) -> tuple[InstanceData, Tensor]:
         """Give each detection the track that it picks, if no better one picks it too."""
-        if len(detections) == 0:
-            return detections, detections.labels.new_zeros(0)
-        if memory.tracks is None:
-            memory.tracks = TrackTable.of(detections, detections.labels, frame_id).select(slice(0))
         slots, wins = self._pick(detections, memory.tracks)
-        ids = torch.full_like(slots, -1)
+        ids = torch.where(slots == _NEW, UNMATCHED, DISCARDED)
         ids[wins] = memory.tracks.ids[slots[wins] - 1]
-        is_new = (slots == _NEW) & (detections.scores > self.init_score_thr)
-        ids[is_new] = memory.new_ids(is_new)
-        memory.tracks = self._remember(memory.tracks, detections[ids >= 0], ids[ids >= 0], frame_id)
         return detections, ids
 
     def _pick(self, detections: InstanceData, tracks: TrackTable) -> tuple[Tensor, Tensor]:
@@ -83,17 +76,18 @@ class MTTracker(Tracker):
                  + self.label_weight * _with_new(same_class.float(), 1.))
         return total.nan_to_num(nan=-torch.inf)  # so that NaN matches nothing
 
-    def _remember(self, tracks: TrackTable, detections: InstanceData, ids: Tensor,
-                  frame_id: int) -> TrackTable:
-        seen = TrackTable.of(detections, ids, frame_id)
-        rows, known = tracks.locate(ids)
-        # A track keeps its first class: in a copy, because the labels are those of the detections.
-        seen.labels = seen.labels.clone()
-        seen.labels[rows] = tracks.labels[known]
-        tracks = tracks.update(seen)
+    def remember(self, detections: InstanceData, ids: Tensor, frame_id: int,
+                 memory: Memory) -> None:
+        """Keep the latest state of each track, but its first class."""
+        kept = ids >= 0
+        seen = TrackTable.of(detections[kept], ids[kept], frame_id)
+        rows, known = memory.tracks.locate(seen.ids)
+        seen.labels = seen.labels.clone()  # or those of the detections would change
+        seen.labels[rows] = memory.tracks.labels[known]
+        tracks = memory.tracks.update(seen)
         if self.memo_frames is not None:
             tracks = tracks.select(frame_id - tracks.last_seen < self.memo_frames)
-        return tracks
+        memory.tracks = tracks
 
 
 def _appearance(detections: InstanceData, tracks: TrackTable) -> Tensor:

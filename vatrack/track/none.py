@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 
-from .base import Memory, Tracker
+from .base import UNMATCHED, Memory, Tracker
 
 
 @MODELS.register_module()
@@ -18,7 +18,7 @@ class NoAssociation(Tracker):
     are those of a system that does not track.
     """
 
-    def assign(self, detections: InstanceData, frame_id: int,
-               memory: Memory) -> tuple[InstanceData, Tensor]:
-        """Give each of the N detections a fresh id."""
-        return detections, memory.new_ids(torch.ones_like(detections.labels, dtype=torch.bool))
+    def match(self, detections: InstanceData, frame_id: int,
+              memory: Memory) -> tuple[InstanceData, Tensor]:
+        """Match nothing."""
+        return detections, torch.full_like(detections.labels, UNMATCHED)

@@ -8,7 +8,7 @@ from torchvision.ops import box_iou
 
 from vatrack.registry import MODELS
 
-from .base import METRICS, UNMATCHED, Memory, Tracker, TrackTable, best_first, greedy_assign
+from .base import METRICS, UNMATCHED, Memory, Tracker, TrackTable, greedy_assign
 
 
 @MODELS.register_module()
@@ -35,6 +35,7 @@ class QDTracker(Tracker):
     """
 
     needs_embeds = True
+    best_first = True
 
     def __init__(self,
                  init_score_thr: float = 0.01,
@@ -62,28 +63,21 @@ class QDTracker(Tracker):
         self.with_cats = with_cats
         self.similarity = METRICS[match_metric]
 
-    def assign(self, detections: InstanceData, frame_id: int,
-               memory: Memory) -> tuple[InstanceData, Tensor]:
+    def match(self, detections: InstanceData, frame_id: int,
+              memory: Memory) -> tuple[InstanceData, Tensor]:
         """Match by similarity of embeddings, best score first (QDTrack, section 3.4)."""
-        if len(detections) == 0:
-            return detections, detections.labels.new_zeros(0)
         detections = self._remove_duplicates(detections)
-        ids = self._match(detections, memory)
-        new = (ids == UNMATCHED) & (detections.scores > self.init_score_thr)
-        ids[new] = memory.new_ids(new)
-        self._remember(detections, ids, frame_id, memory)
-        return detections, ids
+        return detections, self._match(detections, memory)
 
     def _remove_duplicates(self, detections: InstanceData) -> InstanceData:
-        """Sort by score; drop what overlaps *any* better detection, dropped ones included."""
-        detections = best_first(detections)
+        """Drop what overlaps *any* better detection, dropped ones included."""
         thr = torch.where(detections.scores < self.obj_score_thr, self.nms_backdrop_iou_thr,
                           self.nms_class_iou_thr)
         return detections[~_overlaps_better(detections.bboxes, thr)]
 
     def _match(self, detections: InstanceData, memory: Memory) -> Tensor:
         """The id (N,) of each detection, or UNMATCHED or DISCARDED."""
-        rows = [m for m in (memory.tracks, *memory.backdrops) if m is not None and len(m)]
+        rows = [table for table in (memory.tracks, *memory.backdrops) if len(table)]
         if not rows:
             return torch.full_like(detections.labels, UNMATCHED)
         known = TrackTable.cat(rows)
@@ -99,18 +93,16 @@ class QDTracker(Tracker):
             self.nms_conf_thr))
         return torch.where(columns >= 0, known.ids[columns.clamp(min=0)], columns)
 
-    def _remember(self, detections: InstanceData, ids: Tensor, frame_id: int,
-                  memory: Memory) -> None:
+    def remember(self, detections: InstanceData, ids: Tensor, frame_id: int,
+                 memory: Memory) -> None:
+        """Keep the latest state of each track, and as backdrops what belongs to none."""
         now = TrackTable.of(detections, ids, frame_id)
         seen = now.select(ids >= 0)
-        if memory.tracks is None:
-            tracks = seen
-        else:
-            # The embedding of a track is a running mean, that of the newest frame weighs m.
-            rows, known = memory.tracks.locate(seen.ids)
-            m = self.memo_momentum
-            seen.embeds[rows] = (1 - m) * memory.tracks.embeds[known] + m * seen.embeds[rows]
-            tracks = memory.tracks.update(seen)
+        # The embedding of a track is a running mean, in which that of the newest frame weighs m.
+        rows, known = memory.tracks.locate(seen.ids)
+        m = self.memo_momentum
+        seen.embeds[rows] = (1 - m) * memory.tracks.embeds[known] + m * seen.embeds[rows]
+        tracks = memory.tracks.update(seen)
         memory.tracks = tracks.select(frame_id - tracks.last_seen < self.memo_tracklet_frames)
         covered = _overlaps_better(detections.bboxes, self.nms_backdrop_iou_thr)
         backdrop = now.select((ids == UNMATCHED) & ~covered)

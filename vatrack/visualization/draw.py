@@ -10,12 +10,23 @@ import numpy as np
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import bboxes
 
-from .areas import EMPTY, MaskPatch, fill, hatch, mask_patch, occluded_part
-from .contour import box_lines, contour_lines, stroke
+from .areas import (
+    EMPTY,
+    MaskPatch,
+    box_lines,
+    contour_lines,
+    fill,
+    hatch,
+    mask_patch,
+    occluded_part,
+    stroke,
+)
 from .labels import Point, draw_labels, mask_anchor
 from .style import SHOWN, DrawnInstance, DrawStyle
 
 __all__ = ['SHOWN', 'DrawStyle', 'DrawnInstance', 'draw_instances', 'resize_image']
+
+_STYLE = DrawStyle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
         ValueError: The image is not (H, W, 3) uint8, or a mask has another size.
     """
     _check(image, instances)
-    style = style or DrawStyle()
+    style = style or _STYLE
     canvas = resize_image(image, scale)
     width = style.line_width or _fitted(canvas, 1 / 420, 1)
     objects = [_placed(instance, image.shape, canvas.shape) for instance in instances]

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ImageFont
 
 from .areas import MaskPatch, blend, tint
-from .style import Color, DrawnInstance, text_color
+from .style import Color, DrawnInstance
 
 #: A font size in pixels at which widths are exact.
 _FINE = 64
@@ -174,3 +174,9 @@ def _place(size: tuple[int, int], wish: Point, shape: tuple[int, ...], taken: li
                    for left, top, right, bottom in taken):
             return x, y
     return x, start
+
+
+def text_color(background: Color) -> Color:
+    """Near-black or white, whichever reads better on ``background`` (RGB)."""
+    luma = float(np.dot(background, (0.2126, 0.7152, 0.0722)))
+    return (16, 16, 20) if luma > 110 else (255, 255, 255)

@@ -4,8 +4,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from vatrack.structures.rle import RLE
 
 Color = tuple[int, int, int]
@@ -44,12 +42,6 @@ def distinct_colors(first: int, others: int) -> list[Color]:
     free = range(first, len(_RGB)) or range(len(_RGB))
     return [*map(track_color, range(first)),
             *(track_color(free[rank % len(free)]) for rank in range(others))]
-
-
-def text_color(background: Color) -> Color:
-    """Near-black or white, whichever reads better on ``background`` (RGB)."""
-    luma = float(np.dot(background, (0.2126, 0.7152, 0.0722)))
-    return (16, 16, 20) if luma > 110 else (255, 255, 255)
 
 
 #: All that can be drawn of an instance, each by itself; ``docs/pictures.md`` shows them.

@@ -33,9 +33,9 @@ class QDTrackHead(TrackHead):
         """
         key, ref = (list(map(self.sample, frames.proposals, frames.samples))
                     for frames in (clip.keys, clip.references))
-        same = list(map(_same_instance, key, ref, clip.keys.samples, clip.references.samples))
         key_embeds = self.embed(clip.keys.feats, [s.pos_priors for s in key])
         ref_embeds = self.embed(clip.references.feats, [s.priors for s in ref])
+        same = list(map(_same_instance, key, ref, clip.keys.samples, clip.references.samples))
         return self.embed_head.loss(key_embeds, ref_embeds, same)
 
 

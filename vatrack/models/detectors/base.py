@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 #: Feature maps (B, C, H_l, W_l) of B frames, per level.
 Feats = tuple[Tensor, ...]
@@ -66,3 +67,15 @@ class FrameDetector:
             metas: Metainfo per frame.
             views: As for :meth:`detect`.
         """
+
+
+def to_float32(part: nn.Module, inputs: Any, outputs: Any) -> Any:
+    """Forward hook of a part: under autocast, keep boxes and scores out of half precision.
+
+    Boxes are decoded in the dtype of a head's outputs, and mmdet's extractors
+    round regions to the dtype of the features. Bfloat16 has no more than every
+    eighth pixel between 1024 and 2048. RoIAlign works in float32 in any case.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    return type(outputs)(to_float32(part, inputs, output) for output in outputs)

@@ -185,8 +185,10 @@ class AmodalRoIHead(StandardRoIHead):
         """Class logits and box deltas of R regions, averaged over the views."""
         levels = self.bbox_roi_extractor.num_inputs
         outputs = [head(self.bbox_roi_extractor(view[:levels], rois)) for view in views]
-        scores, deltas = zip(*outputs, strict=True)
-        return _mean(scores), _mean(deltas)
+        if len(views) == 1:
+            return outputs[0]
+        scores, deltas = (torch.stack(each).mean(dim=0) for each in zip(*outputs, strict=True))
+        return scores, deltas
 
     def _bbox_forward(self, x: Sequence[Feats], rois: Tensor) -> dict[str, Tensor]:
         """What mmdet's ``predict_bbox`` asks for; ``x`` are the views that it was given."""
@@ -213,7 +215,10 @@ class AmodalRoIHead(StandardRoIHead):
         rois, levels = bbox2roi(boxes), self.mask_roi_extractor.num_inputs
         outputs = [self.mask_heads(self.mask_roi_extractor(view[:levels], rois), kinds)
                    for view in views]
-        return {kind: _mean([output[kind] for output in outputs]) for kind in kinds}
+        if len(views) == 1:
+            return outputs[0]
+        return {kind: torch.stack([output[kind] for output in outputs]).mean(dim=0)
+                for kind in kinds}
 
     def predict_boxes(self, views: Sequence[Feats], proposals: list[InstanceData],
                       metas: list[dict]) -> list[InstanceData]:
@@ -289,11 +294,6 @@ def _visible_boxes(gt: InstanceData) -> InstanceData:
 
 def _visible_name(loss: str) -> str:
     return loss.replace('loss_', 'loss_visible_') if 'loss_' in loss else f'visible_{loss}'
-
-
-def _mean(outputs: Sequence[Tensor]) -> Tensor:
-    # Bit for bit the output itself where there is one view.
-    return outputs[0] if len(outputs) == 1 else torch.stack(tuple(outputs)).mean(dim=0)
 
 
 def _on_device(tensors: list[Tensor], views: Sequence[Feats]) -> list[Tensor]:

@@ -8,12 +8,12 @@ import torch
 from mmdet.models.detectors import MaskRCNN
 from mmdet.structures import DetDataSample, SampleList
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS, bboxes_field, masks_field
 
-from .base import Feats, FrameDetector
+from .base import Feats, FrameDetector, to_float32
 from .region_masks import paste_masks
 from .roi_head import mask_boxes
 
@@ -31,7 +31,7 @@ class AmodalMaskRCNN(MaskRCNN, FrameDetector):
         super().__init__(*args, **kwargs)
         features = self.neck if self.with_neck else self.backbone
         for part in (features, self.rpn_head, *self.roi_head.bbox_heads):
-            part.register_forward_hook(_to_float32)
+            part.register_forward_hook(to_float32)
         self.mask_kinds = self.roi_head.mask_kinds
 
     def loss(self, feats: Feats, samples: SampleList,
@@ -79,15 +79,3 @@ class AmodalMaskRCNN(MaskRCNN, FrameDetector):
                 instances.set_field(
                     paste_masks(masks[i], mask_boxes(kind, instances), meta['ori_shape'],
                                 threshold), masks_field(kind))
-
-
-def _to_float32(part: nn.Module, inputs: Any, outputs: Any) -> Any:
-    """Under autocast, keep boxes and scores out of half precision.
-
-    Boxes are decoded in the dtype of a head's outputs, and mmdet's extractors
-    round regions to the dtype of the features. Bfloat16 has no more than every
-    eighth pixel between 1024 and 2048. RoIAlign works in float32 in any case.
-    """
-    if isinstance(outputs, Tensor):
-        return outputs.float()
-    return type(outputs)(_to_float32(part, inputs, output) for output in outputs)
