@@ -17,7 +17,7 @@ The folders follow the data:
 ``structures``     the nouns all of them share; start with ``fields.py``
 ``checkpoints``    released checkpoints -> checkpoints of this project
 ``ops``            mmcv's compiled ops out of torchvision, where mmcv has none
-``engine, apis``   hooks; training, testing and inference as functions
+``engine, apis``   hooks, a simulated GPU; training, testing, inference as functions
 =================  ==========================================================
 
 ``structures`` and ``video`` import nothing of ours; ``evaluation`` and ``visualization`` never

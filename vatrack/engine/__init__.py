@@ -1,9 +1,10 @@
-"""Hooks and helpers of the training loop."""
+"""Hooks and helpers of the training loop, and a GPU to try them on."""
 from .bare_model import bare_model
 from .bf16 import Bf16OptimWrapper
 from .epoch_seed import EpochSeedHook, seed_worker
 from .finite_guard import FiniteGuardHook, NonFiniteError
 from .pictures import PicturesHook
+from .simulated_gpu import MixedDevicesError, SimulatedGPU, Wait
 
-__all__ = ['Bf16OptimWrapper', 'EpochSeedHook', 'FiniteGuardHook', 'NonFiniteError',
-           'PicturesHook', 'bare_model', 'seed_worker']
+__all__ = ['Bf16OptimWrapper', 'EpochSeedHook', 'FiniteGuardHook', 'MixedDevicesError',
+           'NonFiniteError', 'PicturesHook', 'SimulatedGPU', 'Wait', 'bare_model', 'seed_worker']
