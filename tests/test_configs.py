@@ -206,8 +206,9 @@ VARIANTS = [path for path in CONFIGS if variant_of(path)[0]]
 
 
 def test_there_are_variants():
-    """Of VATrack on SAIL-VOS-cut and on synthetic data, and of each system on uncut videos."""
-    assert len(VARIANTS) == 10 + 3 + 9
+    """Of VATrack on SAIL-VOS-cut, three more of released code, of VATrack on synthetic data, and of
+    each system on uncut videos."""
+    assert len(VARIANTS) == 10 + 3 + 3 + 9
 
 
 @pytest.mark.parametrize('path', VARIANTS, ids=lambda path: path.stem)
@@ -231,9 +232,8 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         'model.detector.test_cfg.rcnn.max_per_img=5',
         *(f'model.detector.roi_head.{head}.fc_out_channels=32'
           for head in ('bbox_head', 'visible_bbox_head') if model.detector.roi_head.get(head))]
-    if 'class_weight' in model.detector.roi_head.bbox_head.loss_cls:
-        options.append('model.detector.roi_head.bbox_head.loss_cls.class_weight='
-                       f'{[1.] * (len(CLASSES) + 1)}')
+    options += [f'{key}.class_weight={[1.] * (len(CLASSES) + 1)}'
+                for key, node in dicts_of(model, 'model') if 'class_weight' in node]
     if 'head' in model.association:
         options += ['model.association.head.train_cfg.sampler.num=16',
                     'model.association.head.embed_head.fc_out_channels=32']
