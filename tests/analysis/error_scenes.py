@@ -89,11 +89,11 @@ def during(mask: np.ndarray, frames: Iterable[int]) -> dict[int, np.ndarray]:
     return dict.fromkeys(frames, mask)
 
 
-def ap_of(*hits: bool, num_truth: int) -> float:
+def ap_of(*true_positives: bool, num_truth: int) -> float:
     """AP of ranked tracks, by the definition: mean over 101 recalls of the best precision there."""
-    ranks = np.arange(1, len(hits) + 1)
-    precision = np.cumsum(hits) / ranks
-    recall = np.cumsum(hits) / num_truth
+    ranks = np.arange(1, len(true_positives) + 1)
+    precision = np.cumsum(true_positives) / ranks
+    recall = np.cumsum(true_positives) / num_truth
     return float(np.mean([max(precision[recall >= point], default=0)
                           for point in np.linspace(0, 1, 101)]))
 

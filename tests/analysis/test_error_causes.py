@@ -45,7 +45,7 @@ def absent_frames() -> Scene:
     return scene
 
 
-def surplus_frames() -> Scene:
+def further_frames() -> Scene:
     scene = Scene()
     scene.object(0, A, frames=range(4))
     scene.track(.9, A)
@@ -114,7 +114,7 @@ ONLY = [
     (duplicate, {'duplicate'}, 1 - ap_of(True, False, True, num_truth=2), 1),
     (wrong_class, {'class'}, 1 - (0 + ap_of(False, True, num_truth=1)) / 2, 1),
     (absent_frames, {'frames'}, 1, 1),
-    (surplus_frames, {'frames'}, 1, 1),
+    (further_frames, {'frames'}, 1, 1),
     (lacks_visible_part, {'mask', 'mask-visible'}, 1, 1),
     (lacks_occluded_part, {'mask', 'mask-occluded'}, 1, 1),
     (too_large, {'mask', 'mask-outside'}, 1, 1),

@@ -11,7 +11,7 @@ from vatrack.analysis.identity_repairs import repair_fragmentation, repair_switc
 from vatrack.analysis.mask_repairs import TargetFrames, mask_repairs
 from vatrack.analysis.video import ErrorVideo
 from vatrack.evaluation.average_precision import match
-from vatrack.evaluation.protocols import PROTOCOLS, Budgets
+from vatrack.evaluation.protocols import PROTOCOLS, MaxDetections
 from vatrack.evaluation.similarity import compare_video
 from vatrack.evaluation.truth import truth_tracks
 from vatrack.structures import rle as rle_codec
@@ -152,24 +152,24 @@ def test_joined_fragments_have_the_overlap_of_the_joined_masks():
 
 
 def test_the_matching_at_half_is_that_of_vap():
-    hits = 0
+    num_found = 0
     for video in error_videos(range(12)):
-        units = video.units(video.tracks, video.truths)
+        sample = video.sample(video.tracks, video.truths)
         order = np.argsort(-video.tracks.scores, kind='stable')
         rank = np.argsort(order)
-        keep = ((units.pair_iou >= .5) & (units.categories[units.pair_detections]
-                                          == units.truth_categories[units.pair_truths]))
-        found, ignored = match(rank[units.pair_detections[keep]], units.pair_truths[keep],
-                               units.pair_iou[keep], video.truths.counted[:, None],
-                               units.truth_iscrowd, len(order))
+        keep = ((sample.pair_iou >= .5) & (sample.categories[sample.pair_detections]
+                                          == sample.truth_categories[sample.pair_truths]))
+        found, ignored = match(rank[sample.pair_detections[keep]], sample.pair_truths[keep],
+                               sample.pair_iou[keep], video.truths.counted[:, None],
+                               sample.truth_iscrowd, len(order))
         assert np.array_equal((found[rank, 0] & 1) > 0, video.found >= 0)
         assert np.array_equal((ignored[rank, 0] & 1) > 0, video.ignored)
-        hits += (video.found >= 0).sum()
-    assert hits > 20
+        num_found += (video.found >= 0).sum()
+    assert num_found > 20
 
 
-def test_tracks_beyond_the_budget_are_ignored():
+def test_tracks_beyond_the_most_are_ignored():
     video = next(iter(error_videos([0])))
-    small = ErrorVideo.of(video.compared, replace(PROTOCOL, video=Budgets(1, 1, (1,))))
+    small = ErrorVideo.of(video.compared, replace(PROTOCOL, video=MaxDetections(1, 1, (1,))))
     for category in (1, 2):
         assert (~small.ignored & (small.tracks.categories == category)).sum() <= 1

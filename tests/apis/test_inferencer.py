@@ -4,11 +4,12 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from itertools import islice
+from itertools import islice, zip_longest
 
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
 from tiny_run import tiny_config
 
 from vatrack.apis import ConfigError, RunError, VideoInferencer, VideoStream, WeightsError, test
@@ -16,6 +17,8 @@ from vatrack.apis.device import choose_precision
 from vatrack.files import AnnotationError, check_annotations, load_annotations, read_results
 from vatrack.files.foreign.coco import import_coco
 from vatrack.files.foreign.ytvis import import_ytvis
+from vatrack.files.track_entry import track_to_json
+from vatrack.models import Ending, TrackedDetector
 from vatrack.structures import TrackRecord
 from vatrack.structures.rle import decode
 from vatrack.video import VideoError
@@ -38,7 +41,7 @@ def frames(tiny_data) -> list[np.ndarray]:
 
 def plain(track: TrackRecord) -> dict:
     """A track without the ids that depend on the file."""
-    return {key: value for key, value in track.to_json(100).items()
+    return {key: value for key, value in track_to_json(track, 100).items()
             if key not in ('video_id', 'track_id')}
 
 
@@ -196,13 +199,54 @@ def test_a_damaged_video_ends_in_an_error_after_its_frames(inferencer, frames):
     assert len(stream.result().file_names) == 3
 
 
-def test_two_videos_at_once_are_refused(inferencer, frames):
-    first, second = inferencer(frames * 3), inferencer(frames)
-    next(first)
-    next(second)
-    with pytest.raises(RuntimeError, match='another video'):
-        list(first)
-    assert len(list(second)) == 4
+def test_two_videos_in_turn_are_as_each_alone(trained_run, frames):
+    inferencer = VideoInferencer(trained_run, batch_size=2)
+    videos = [frames * 2, frames[::-1]]
+    alone = [inferencer(video).result().tracks for video in videos]
+    streams = [inferencer(video) for video in videos]
+    assert len(list(zip_longest(*streams))) == 10
+    assert [stream.result().tracks for stream in streams] == alone and alone[0] != alone[1]
+
+
+class Late(TrackedDetector):
+    """Holds all frames of a video back, and says at its end what two of the tracks are."""
+
+    delay, live_switch = None, 'model.live=True'
+
+    def begin(self) -> tuple:
+        return super().begin(), []
+
+    def step(self, images, metas, state) -> list:
+        state[1].extend(super().step(images, metas, state[0]))
+        return []
+
+    def finish(self, state) -> Ending:
+        return Ending(state[1], InstanceData(
+            instances_id=torch.arange(2), labels=torch.tensor([3, 1]),
+            scores=torch.tensor([.5, .25])))
+
+
+@pytest.fixture
+def late(trained_run) -> VideoInferencer:
+    inferencer = VideoInferencer(trained_run)
+    inferencer.model._model.__class__ = Late
+    return inferencer
+
+
+@pytest.mark.parametrize('source', [list, iter], ids=['read once more', 'kept'])
+def test_results_that_come_at_the_end_are_with_their_frames(inferencer, late, frames, source):
+    stream = late(source(frames), max_frames=5)
+    for frame, other in zip(stream, inferencer(frames), strict=True):
+        assert frame.index == other.index and (frame.image == other.image).all()
+        assert frame.instances == other.instances
+    assert [(track.track_id, track.category_id, track.score)
+            for track in stream.result().tracks] == [(1, 4, .5), (2, 2, .25)]
+
+
+def test_what_may_never_end_is_refused_if_results_come_at_the_end(late, frames):
+    with pytest.raises(VideoError, match=r'may never end; make it live with --cfg-options '
+                       r'model\.live=True, say how many frames to take .*--max-frames'):
+        late(iter(frames))
 
 
 def test_runs_are_found(trained_run, frames, tmp_path, monkeypatch):

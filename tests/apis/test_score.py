@@ -9,6 +9,7 @@ import pytest
 from tiny_run import CONFIG, data_options, test_tool
 
 from vatrack.files import load_annotations, write_results
+from vatrack.files.track_entry import track_to_json
 from vatrack.structures import TrackRecord, rle
 
 
@@ -285,7 +286,7 @@ def test_both_kinds_are_imported_as_one_file(results, run_tool, tiny_data, tmp_p
                     '--other', tmp_path / 'amodal.json') == 0
     for record, track in zip(json.loads((tmp_path / 'back.json').read_text()),
                              sorted(tracks, key=lambda t: (t.video_id, t.track_id)), strict=True):
-        expected = track.to_json(len(record['segmentations']))
+        expected = track_to_json(track, len(record['segmentations']))
         assert record == expected | {'score': pytest.approx(np.mean(track.scores))}
 
 

@@ -68,7 +68,7 @@ TRUTH, PREDICTION = '[data-layer=truth] ', '[data-layer=prediction] '
 def test_a_link_shows_what_it_says(url, browser, page):
     browser.open(f'{url}#video=10&frame=2&show=amodal,occluded,ids&score=0.1&select=t7')
     page.shows('10/2')
-    assert page.texts('.chip') == ['7', '9', '4', '5', '6']
+    assert page.texts('.label') == ['7', '9', '4', '5', '6']
     assert page.count('.areas .visible') == 0
     assert page.count(TRUTH + '.areas .occluded') == 2
     assert page.count(TRUTH + '.line.dashed') == 2
@@ -106,7 +106,7 @@ def test_errors_are_counted_and_gone_through(url, browser, page):
     browser.click('#errors [data-name=missed]')
     browser.wait("document.querySelectorAll('.outline:not(.faint)').length === 1")
     assert page.hash().endswith('error=missed')
-    assert page.texts('.chip.wrong')[0].startswith('9 ')
+    assert page.texts('.label.wrong')[0].startswith('9 ')
     assert page.count('#marks .error-mark') == 1
 
 

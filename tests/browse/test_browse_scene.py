@@ -55,7 +55,7 @@ def test_the_summary_of_a_video(documents):
     json.dumps(summary, allow_nan=False)
 
 
-def test_the_tracks_are_judged_at_every_threshold(documents):
+def test_the_tracks_have_errors_at_every_threshold(documents):
     levels = {level['from']: level for level in documents.get('video-0')['levels']}
     assert list(levels) == [0, .25, .55, .95]
     assert [pair[:2] for pair in levels[0]['pairs']] == [[0, 0], [2, 1]]

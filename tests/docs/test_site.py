@@ -52,9 +52,9 @@ def test_every_page_is_in_the_navigation(built):
 
 
 def test_api_pages_hold_what_the_packages_export(built):
-    for name in ('structures/#vatrack.files.annotation_file.load_annotations',
+    for name in ('files/#vatrack.files.annotation_file.load_annotations',
                  'evaluation/#vatrack.evaluation.protocols.Protocol',
-                 'models/#vatrack.models.tracked_rcnn.TrackedRCNN'):
+                 'models/#vatrack.models.tracked_detector.TrackedDetector'):
         page, _, anchor = name.partition('#')
         html = (built[0] / 'api' / page / 'index.html').read_text()
         assert f'id="{anchor}"' in html and f'href="#{anchor}"' in html

@@ -27,11 +27,12 @@ class Rules:
     ties: str = 'stable'            # mistake: reversed
     ranges: str = 'closed'          # mistake: half_open
     crowd_iou: str = 'image'        # by the detection's area; mistakes: both levels, none
+    empty: str = 'wrong'            # detections without a pixel; mistake: dropped
 
 
 @dataclass
 class Thing:
-    """A true object or a detection within a unit (frame or video)."""
+    """A true object or a detection within a sample (frame or video)."""
 
     category: int
     area: float
@@ -45,41 +46,21 @@ def reference_metrics(annotations, tracks, kind, protocol, rules=Rules()):
     """All metrics of both levels for one kind, by the names of ``evaluate``."""
     found = {}
     for level in ('image', 'video'):
-        units = (image_units if level == 'image' else video_units)(
+        samples = (image_samples if level == 'image' else video_samples)(
             annotations, tracks, kind, protocol, rules)
         if rules.crowd == 'dropped':
-            units = [([g for g in truths if not g.crowd], dets) for truths, dets in units]
-        for name, value in level_metrics(units, annotations, protocol, level, rules).items():
+            samples = [([g for g in truths if not g.crowd], dets) for truths, dets in samples]
+        for name, value in level_metrics(samples, annotations, protocol, level, rules).items():
             found[f'{kind}/{level}/{name}'] = value
     return found
 
 
-def level_metrics(units, annotations, protocol, level, rules):
-    budgets = getattr(protocol, level)
-    every = protocol.every_occlusion
-    v = 'v' if level == 'video' else ''
-    wanted = {f'{v}AP': ('ap', None, every, THRESHOLDS, budgets.ap),
-              f'{v}AP50': ('ap', None, every, [.5], budgets.fixed),
-              f'{v}AP75': ('ap', None, every, [.75], budgets.fixed)}
-    at, thresholds = ('50', [.5]) if protocol.strata_at_50 else ('', THRESHOLDS)
-    for name, bound in protocol.areas.items():
-        wanted[f'{v}AP{at}_{name}'] = ('ap', bound, every, thresholds, budgets.fixed)
-    for name, bound in protocol.occlusions.items():
-        wanted[f'{v}AP{at}_{name}'] = ('ap', None, bound, thresholds, budgets.fixed)
-    for budget in budgets.recall:
-        wanted[f'{v}AR@{budget}'] = ('ar', None, every, THRESHOLDS, budget)
-    most = budgets.recall[-1]
-    for name, bound in protocol.areas.items():
-        wanted[f'{v}AR@{most}_{name}'] = ('ar', bound, every, THRESHOLDS, most)
-    for name, bound in protocol.occlusions.items():
-        wanted[f'{v}AR@{most}_{name}'] = ('ar', None, bound, THRESHOLDS, most)
-    if level == 'image':
-        wanted['AR'] = ('ar', None, every, THRESHOLDS, budgets.ap)
+def level_metrics(samples, annotations, protocol, level, rules):
     values = {}
-    for name, (which, area, occlusion, thresholds, budget) in wanted.items():
+    for name, (which, area, occlusion, thresholds, max_det) in wanted(protocol, level).items():
         by_class = []
         for category in annotations.categories:
-            results = [class_result(units, category, area, occlusion, t, budget, level, rules)
+            results = [class_result(samples, category, area, occlusion, t, max_det, level, rules)
                        for t in thresholds]
             if results[0] is not None:
                 by_class.append(np.mean([r[0 if which == 'ap' else 1] for r in results]))
@@ -87,15 +68,42 @@ def level_metrics(units, annotations, protocol, level, rules):
     return values
 
 
-def class_result(units, category, area, occlusion, threshold, budget, level, rules):
+def wanted(protocol, level):
+    """Which number, area and occlusion range, IoU thresholds and number of detections by name."""
+    max_dets = getattr(protocol, level)
+    every = protocol.every_occlusion
+    v = 'v' if level == 'video' else ''
+    found = {f'{v}AP': ('ap', None, every, THRESHOLDS, max_dets.ap),
+             f'{v}AP50': ('ap', None, every, [.5], max_dets.fixed),
+             f'{v}AP75': ('ap', None, every, [.75], max_dets.fixed)}
+    at, thresholds = ('50', [.5]) if protocol.strata_at_50 else ('', THRESHOLDS)
+    for name, bound in protocol.areas.items():
+        found[f'{v}AP{at}_{name}'] = ('ap', bound, every, thresholds, max_dets.fixed)
+    for name, bound in protocol.occlusions.items():
+        found[f'{v}AP{at}_{name}'] = ('ap', None, bound, thresholds, max_dets.fixed)
+    for k in max_dets.recall:
+        found[f'{v}AR@{k}'] = ('ar', None, every, THRESHOLDS, k)
+    most = max_dets.recall[-1]
+    for name, bound in protocol.areas.items():
+        found[f'{v}AR@{most}_{name}'] = ('ar', bound, every, THRESHOLDS, most)
+    for name, bound in protocol.occlusions.items():
+        found[f'{v}AR@{most}_{name}'] = ('ar', None, bound, THRESHOLDS, most)
+    if level == 'image':
+        found['AR'] = ('ar', None, every, THRESHOLDS, max_dets.ap)
+        for name, bound in protocol.occlusions.items() if protocol.image_recall_at_50 else ():
+            found[f'AR50_{name}'] = ('ar', None, bound, [.5], most)
+    return found
+
+
+def class_result(samples, category, area, occlusion, threshold, max_det, level, rules):
     """(AP, recall) of one class at one threshold, or None without truth."""
     ranked, num_truth = [], 0
-    for position, (truths, dets) in enumerate(units):
+    for position, (truths, dets) in enumerate(samples):
         truths = [g for g in truths if g.category == category]
         ignored = [g.crowd or not within(g.area, area, rules) or not occluded(g, occlusion, rules)
                    for g in truths]
         num_truth += ignored.count(False)
-        dets = by_score([d for d in dets if d.category == category], rules)[:budget]
+        dets = by_score([d for d in dets if d.category == category], rules)[:max_det]
         taken = set()
         for rank, det in enumerate(dets):
             best = best_truth(det, truths, ignored, taken, threshold, level, rules)
@@ -135,13 +143,13 @@ def best_truth(det, truths, ignored, taken, threshold, level, rules):
 
 
 def average_precision(states, num_truth):
-    hits, points = 0, []
+    true_positives, points = 0, []
     for count, state in enumerate(states, 1):
-        hits += state == 'tp'
-        points.append((hits / num_truth, hits / count))
+        true_positives += state == 'tp'
+        points.append((true_positives / num_truth, true_positives / count))
     at_recall = [max((p for r, p in points if r >= wanted), default=0)
                  for wanted in np.linspace(0, 1, 101)]
-    return float(np.mean(at_recall)), hits / num_truth
+    return float(np.mean(at_recall)), true_positives / num_truth
 
 
 def within(value, bound, rules):
@@ -165,8 +173,8 @@ def overlap(det, truth, level, rules):
     return both.sum() / either.sum() if either.sum() else 0
 
 
-def video_units(annotations, tracks, kind, protocol, rules):
-    units = []
+def video_samples(annotations, tracks, kind, protocol, rules):
+    samples = []
     for video in sorted(annotations.videos, key=lambda video: video.id):
         shape = (len(video.frames), video.height, video.width)
         truths = []
@@ -183,8 +191,8 @@ def video_units(annotations, tracks, kind, protocol, rules):
                                     track_occlusion(rates, rules), crowd))
         dets = [predicted_thing(track, kind, shape, rules)
                 for track in tracks if track.video_id == video.id]
-        units.append((truths, dets))
-    return units
+        samples.append((truths, dets))
+    return samples
 
 
 def predicted_thing(track, kind, shape, rules):
@@ -195,8 +203,8 @@ def predicted_thing(track, kind, shape, rules):
     return Thing(track.category_id, volume_area(volume, rules), volume, track.score)
 
 
-def image_units(annotations, tracks, kind, protocol, rules):
-    units = {}
+def image_samples(annotations, tracks, kind, protocol, rules):
+    samples = {}
     for video in annotations.videos:
         for t, frame in enumerate(video.frames):
             truths = [Thing(i.category_id, *area_and_volume(i.masks[kind], rules), 0,
@@ -208,9 +216,10 @@ def image_units(annotations, tracks, kind, protocol, rules):
                 if mask is not None:
                     score = track.frame_score(t)
                     dets.append(Thing(track.category_id, *area_and_volume(mask, rules), score))
-            units[frame.id] = ([g for g in truths if g.volume.any()],
-                               [d for d in dets if d.volume.any()])
-    return [units[image_id] for image_id in sorted(units)]
+            if rules.empty == 'dropped':
+                dets = [d for d in dets if d.volume.any()]
+            samples[frame.id] = [g for g in truths if g.volume.any()], dets
+    return [samples[image_id] for image_id in sorted(samples)]
 
 
 def kept(instance, protocol):

@@ -16,7 +16,7 @@ from reference_ap import Rules, reference_metrics
 
 from vatrack.evaluation.ap_metrics import ImageAP, VideoAP
 from vatrack.evaluation.evaluate import evaluate
-from vatrack.evaluation.protocols import EVERY_AREA, PROTOCOLS, Budgets
+from vatrack.evaluation.protocols import EVERY_AREA, PROTOCOLS, MaxDetections
 from vatrack.evaluation.similarity import compare_video, mean_areas
 from vatrack.evaluation.truth import truth_tracks
 from vatrack.structures.rle import areas as rle_areas
@@ -54,14 +54,25 @@ def test_equals_plain_python(name, seed):
                                        abs=1e-9)
 
 
-def test_equals_plain_python_beyond_the_budget():
-    scene = random_scene(2, crowded=True)
+def test_legacy_equals_plain_python_but_for_boxes_and_digits():
+    scene = random_scene(2)
     annotations = scene.annotations()
-    protocol = small('sailvos', image=Budgets(ap=100, fixed=120, recall=(1, 10, 100)))
+    protocol = small('sailvos-legacy', image_detection_area='mask', decimals=None)
     ours = evaluate(annotations, scene.tracks, protocol=protocol, kinds=['amodal'])
     assert reference_metrics(annotations, scene.tracks, 'amodal', protocol) == pytest.approx(
         ours, abs=1e-9)
-    all_count = replace(protocol, image=Budgets(200, 200), video=Budgets(200, 200))
+    assert 0 < ours['amodal/image/AR50_medium'] != ours['amodal/image/AR50_H']
+    assert 0 < ours['amodal/video/vAP50_medium'] != ours['amodal/video/vAP50_H']
+
+
+def test_equals_plain_python_beyond_the_most_detections():
+    scene = random_scene(2, crowded=True)
+    annotations = scene.annotations()
+    protocol = small('sailvos', image=MaxDetections(ap=100, fixed=120, recall=(1, 10, 100)))
+    ours = evaluate(annotations, scene.tracks, protocol=protocol, kinds=['amodal'])
+    assert reference_metrics(annotations, scene.tracks, 'amodal', protocol) == pytest.approx(
+        ours, abs=1e-9)
+    all_count = replace(protocol, image=MaxDetections(200, 200), video=MaxDetections(200, 200))
     more = evaluate(annotations, scene.tracks, protocol=all_count, kinds=['amodal'])
     assert more['amodal/video/vAP'] > ours['amodal/video/vAP']
     assert more['amodal/image/AP'] > ours['amodal/image/AP']
@@ -70,7 +81,8 @@ def test_equals_plain_python_beyond_the_budget():
 WRONG = [Rules(area='sum'), Rules(area='mean_all'), Rules(area='box'), Rules(occlusion='mean'),
          Rules(occlusion='maximum'), Rules(occlusion='floor'), Rules(crowd='dropped'),
          Rules(crowd_iou='both'), Rules(crowd_iou='none'),
-         Rules(video_iou='mean_of_frames'), Rules(ties='reversed'), Rules(ranges='half_open')]
+         Rules(video_iou='mean_of_frames'), Rules(ties='reversed'), Rules(ranges='half_open'),
+         Rules(empty='dropped')]
 
 
 @cache
@@ -99,7 +111,7 @@ def silence():
         yield
 
 
-def coco_curves(truths, detections, units, protocol, budgets, compute_iou=None):
+def coco_curves(truths, detections, samples, protocol, max_dets, compute_iou=None):
     """Precision (K, S, T, R, M) and recall (K, S, T, M) of pycocotools, by sentinel areas."""
     categories = [{'id': 1}, {'id': 4}, {'id': 9}, {'id': 12}]
     precision, recall = [], []
@@ -111,16 +123,16 @@ def coco_curves(truths, detections, units, protocol, budgets, compute_iou=None):
             sides = []
             for annotations in (marked, [dict(d) for d in detections]):
                 side = COCO()
-                side.dataset = {'images': [{'id': u, 'height': 24, 'width': 32} for u in units],
+                side.dataset = {'images': [{'id': u, 'height': 24, 'width': 32} for u in samples],
                                 'categories': categories, 'annotations': annotations}
                 side.createIndex()
                 sides.append(side)
             coco = COCOeval(*sides, 'segm')
             if compute_iou:
-                coco.computeIoU = lambda unit, category, coco=coco: compute_iou(coco, unit,
+                coco.computeIoU = lambda sample, category, coco=coco: compute_iou(coco, sample,
                                                                                 category)
             coco.params.areaRng, coco.params.areaRngLbl = [list(stratum.area)], ['x']
-            coco.params.maxDets = list(budgets.all)
+            coco.params.maxDets = list(max_dets.all)
             coco.evaluate()
             coco.accumulate()
         precision.append(coco.eval['precision'][:, :, :, 0])
@@ -128,12 +140,12 @@ def coco_curves(truths, detections, units, protocol, budgets, compute_iou=None):
     return np.stack(precision).transpose(3, 0, 1, 2, 4), np.stack(recall).transpose(2, 0, 1, 3)
 
 
-def assert_same_curves(metric, budgets, precision, recall):
+def assert_same_curves(metric, max_dets, precision, recall):
     assert (precision > 0).any(axis=(2, 3)).sum() > 10
-    for m, budget in enumerate(budgets.all):
-        np.testing.assert_allclose(metric.curves.precision(budget), precision[..., m], rtol=0,
+    for m, most in enumerate(max_dets.all):
+        np.testing.assert_allclose(metric.curves.precision(most), precision[..., m], rtol=0,
                                    atol=1e-12)
-        np.testing.assert_allclose(metric.curves.recall(budget), recall[..., m], rtol=0,
+        np.testing.assert_allclose(metric.curves.recall(most), recall[..., m], rtol=0,
                                    atol=1e-12)
 
 
@@ -141,9 +153,9 @@ def assert_same_curves(metric, budgets, precision, recall):
 @pytest.mark.parametrize('kind', ['amodal', 'visible'])
 def test_image_curves_equal_pycocotools(name, kind):
     scene, protocol = random_scene(3, crowded=True), small(name)
-    truths, detections, units = [], [], []
+    truths, detections, samples = [], [], []
     for video, frame in scene.annotations().frames:
-        units.append(frame.id)
+        samples.append(frame.id)
         for instance in frame.instances:
             mask, rate = instance.masks[kind], instance.occlusion
             if coco_mask.area(mask) and (protocol.max_occlusion is None
@@ -153,12 +165,13 @@ def test_image_curves_equal_pycocotools(name, kind):
                                    area=int(coco_mask.area(mask)), iscrowd=int(instance.iscrowd)))
         for track in scene.tracks:
             mask = mask_at(track, kind, video, frame.frame_id)
-            if mask and coco_mask.area(mask):
+            if mask:
                 detections.append(dict(id=len(detections) + 1, image_id=frame.id, iscrowd=0,
                                        category_id=track.category_id, segmentation=mask,
                                        area=int(coco_mask.area(mask)),
                                        score=track.frame_score(frame.frame_id)))
-    curves = coco_curves(truths, detections, units, protocol, protocol.image)
+    assert sum(detection['area'] == 0 for detection in detections) > 10
+    curves = coco_curves(truths, detections, samples, protocol, protocol.image)
     assert_same_curves(fed(ImageAP, scene, kind, protocol), protocol.image, *curves)
 
 
@@ -220,9 +233,9 @@ def test_video_curves_equal_pycocotools_on_concatenated_frames(name):
                           area=float(mean_areas(per_frame)[0]) if per_frame.size else 0)
         assert side, position
 
-    def plain_iou(coco, unit, category):
-        dets = sorted(coco._dts[unit, category], key=lambda d: -d['score'])
-        gts = coco._gts[unit, category]
+    def plain_iou(coco, sample, category):
+        dets = sorted(coco._dts[sample, category], key=lambda d: -d['score'])
+        gts = coco._gts[sample, category]
         return coco_mask.iou([d['segmentation'] for d in dets],
                              [g['segmentation'] for g in gts], [0] * len(gts)) if (
                                  dets and gts) else []

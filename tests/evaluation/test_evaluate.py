@@ -11,6 +11,7 @@ from vatrack.evaluation.evaluate import METRICS, evaluate
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files import ResultError, load_annotations
 from vatrack.structures import TrackRecord
+from vatrack.structures.rle import encode
 
 SIZE = (128, 160)
 KEYS = {'AP': ['', '50', '75', '50_P', '50_H', '50_L', '50_M', '50_S'],
@@ -171,7 +172,7 @@ def test_image_level_ranks_by_frame_scores():
     scene.predict(1, 1, .4, {'amodal': still(wrong, 2)}, scores=[None, .5])
     found = score(scene)
     assert found['amodal/video/vAP'] == 1
-    # Ranked .9 hit, .5 wrong, .4 (the track's) wrong, .1 hit.
+    # Ranked .9 right, .5 wrong, .4 (the track's) wrong, .1 right.
     assert found['amodal/image/AP'] == pytest.approx((51 * 1 + 50 * .5) / 101)
 
 
@@ -223,6 +224,20 @@ def test_unmatched_detection_counts_only_in_the_stratum_of_its_area():
         assert found[f'amodal/{level}AP50_P'] == .5
 
 
+def test_detection_without_a_pixel_is_a_false_positive_of_its_frame():
+    """An empty mask is a detection of area 0, None is none; a video only asks for the sums."""
+    truth, nothing = rectangle(SIZE, 0, 0, 8, 8), np.zeros(SIZE, np.uint8)
+    scene = one_object(truth, truth)
+    track = scene.predict(1, 1, .9, {kind: still(nothing, 2) for kind in ('amodal', 'visible')})
+    track.masks['amodal'], track.masks['visible'] = [encode(nothing[None])[0]] * 2, [None] * 2
+    track.frames, track.score = [0, 1], .9
+    found = score(scene)
+    for name, expected in {'AP': .5, 'AP50_S': .5, 'AP50_P': .5, 'AR@100': 1, 'AR@1': 0}.items():
+        assert found[f'amodal/image/{name}'] == expected, name
+        assert found[f'visible/image/{name}'] == 1, name
+    assert found['amodal/video/vAP'] == found['visible/video/vAP'] == .5
+
+
 def test_legacy_takes_areas_from_boxes_and_rounds():
     small, cross = rectangle(SIZE, 0, 0, 8, 8), np.zeros(SIZE, np.uint8)
     cross[20:60, 20] = cross[20, 20:60] = 1
@@ -242,6 +257,35 @@ def test_legacy_takes_areas_from_boxes_and_rounds():
     scene.tracks[1].bboxes = None
     with pytest.raises(ValueError, match='track 2 of video 1 has no boxes'):
         score(scene, protocol='sailvos-legacy')
+
+
+def test_legacy_takes_areas_of_visible_detections_from_visible_boxes():
+    """Two box heads: the boxes of each kind bin its unmatched detections, even empty ones."""
+    small = rectangle(SIZE, 0, 0, 8, 8)
+    scene = one_object(small, small, bboxes=[(0, 0, 8, 8)] * 2, visible_bboxes=[(0, 0, 8, 8)] * 2)
+    wrong, nothing = rectangle(SIZE, 60, 60, 4, 4), np.zeros(SIZE, np.uint8)
+    little, medium = [(60., 60., 64., 64.)] * 2, [(60., 60., 100., 100.)] * 2
+    track = scene.predict(1, 1, .9, {'amodal': still(wrong, 2), 'visible': still(wrong, 2)},
+                          bboxes=little, visible_bboxes=medium)
+    track.masks['visible'] = [encode(nothing[None])[0]] * 2
+
+    def sizes():
+        found = score(scene, protocol='sailvos-legacy')
+        return found['amodal/image/AP50_S'], found['visible/image/AP50_S']
+
+    assert sizes() == (.5, 1)
+    # One box head: its boxes are those of both kinds.
+    track.visible_bboxes = None
+    assert sizes() == (.5, .5)
+    track.bboxes, track.visible_bboxes = medium, little
+    assert sizes() == (1, .5)
+    track.bboxes = None
+    assert score(scene, protocol='sailvos-legacy', kinds=['visible'])['visible/image/AP50_S'] == .5
+    with pytest.raises(ResultError, match='track 2 of video 1 has no boxes'):
+        score(scene, 'AP', protocol='sailvos-legacy', kinds=['amodal'])
+    track.visible_bboxes = [None, little[0]]
+    with pytest.raises(ResultError, match='track 2 of video 1 has no box in frame 0'):
+        score(scene, 'AP', protocol='sailvos-legacy', kinds=['visible'])
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [

@@ -70,5 +70,5 @@ def test_counts_stay_what_they_are(campus):
     clear, identity = count_clear(campus), count_identity(campus).scores()
     assert {name: round(100 * value, 1) for name, value in identity.items()} == {
         'IDF1': 55.8, 'IDP': 73.0, 'IDR': 45.1}
-    assert (clear.misses, clear.surplus, clear.objects) == (150, 13, 8)
+    assert (clear.fn, clear.fp, clear.objects) == (150, 13, 8)
     assert (clear.mostly_tracked, clear.mostly_lost) == (1, 1)

@@ -57,7 +57,7 @@ def test_documented_numbers(found, name):
 
 @pytest.mark.parametrize('name', ['sailvos-full', 'ytvis', 'ovis', 'a2vis', 'savos'])
 def test_perfect_is_one(found, name):
-    """Every ratio is 1, and nothing is missed, surplus or switched.
+    """Every ratio is 1, and nothing is missed, wrong or switched.
 
     But AR@1: of two objects of a class in a frame or video, one prediction finds one.
     """
@@ -82,7 +82,7 @@ def test_perfect_is_below_one_where_truth_was_removed(found):
     for name in COLUMNS.values():
         if 'mIoU' not in name:
             assert 0 < found['sailvos'][f'amodal/{name}'] < 1, name
-    # The removed objects are surplus detections.
+    # The removed objects are false positives.
     assert found['sailvos']['amodal/video/FP'] == 10
     assert found['sailvos']['amodal/video/MOTA'] == pytest.approx(1 - 10 / 70)
     # Objects are scored one by one: what was removed is not asked for.

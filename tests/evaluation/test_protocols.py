@@ -53,7 +53,8 @@ def test_track_without_frame_classes_keeps_its_own():
 
 
 @pytest.mark.parametrize(('name', 'strata'), [
-    ('sailvos', 'P H L M S'), ('sailvos-legacy', 'P H L M S'), ('sailvos-full', 'P H X L M S'),
+    ('sailvos', 'P H L M S'), ('sailvos-legacy', 'P medium H L M S'),
+    ('sailvos-full', 'P H X L M S'),
     ('ytvis', 'L M S'), ('ovis', 'SO MO HO L M S'), ('a2vis', 'lt50 ge50'), ('savos', ''),
     ('savos-kins', '')])
 def test_strata_of_each_protocol(name, strata):

@@ -8,6 +8,7 @@ from ap_scenes import Scene, random_scene
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
 from vatrack.evaluation.report import format_report, full_report, save_metrics
+from vatrack.evaluation.report_tables import shown_number
 
 NAMES = ['', '50', '50_P', '50_H', '50_L', '50_M', '50_S']
 
@@ -43,6 +44,26 @@ def test_columns_follow_the_protocol(protocol, strata, name):
     title, row = format_report(values, protocol, 'x').split('\n')[-2:]
     assert title.split()[2:] == ['AP', '50', *strata]
     assert row.split() == ['visible', 'video', *['50.0'] * (2 + len(strata))]
+
+
+@pytest.mark.parametrize(('name', 'number'), [
+    ('AP', 12.5), ('AP50', None), ('AP/MOTA', 0), ('IDSW', 3), ('IDSW_P', None), ('box/IDSW', 0),
+    ('MOTA', -250), ('MOTA_P', None), ('MOTA_class_averaged', -250), ('MOTA/fish', None),
+    ('IDTP', 0)])
+def test_numbers_as_people_read_them(name, number):
+    metrics = {'AP': .125, 'AP50': -1, 'AP/MOTA': 0, 'IDSW': 3, 'MOTA': -2.5, 'TP': 1, 'FN': 0,
+               'IDSW_P': 0, 'MOTA_P': -1., 'TP_P': 0, 'FN_P': 0, 'MOTA_class_averaged': -2.5,
+               'box/IDSW': 0, 'box/TP': 1, 'box/FN': 1, 'MOTA/fish': -1., 'TP/fish': 0,
+               'FN/fish': 0, 'IDTP': 0}
+    full = {f'amodal/video/{each}': value for each, value in metrics.items()}
+    assert shown_number(full, f'amodal/video/{name}') == number
+
+
+def test_legacy_has_recalls_at_50():
+    values = {f'amodal/image/AR50_{name}': k / 4 for k, name in enumerate(('P', 'medium', 'H'))}
+    *_, title, row = format_report(values, 'sailvos-legacy', 'x').split('\n')
+    assert title.split() == ['masks', 'level', 'AR50_P', 'AR50_medium', 'AR50_H']
+    assert row.split() == ['amodal', 'image', '0.0', '25.0', '50.0']
 
 
 @pytest.fixture(scope='module')

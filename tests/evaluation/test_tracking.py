@@ -173,7 +173,7 @@ def test_a_wrong_class_is_right_in_the_pool_only():
     found = score(scene, per_category=True)
     assert found['amodal/video/HOTA'] == found['amodal/video/IDF1'] == 1
     assert found['amodal/video/HOTA_det_averaged'] == found['amodal/video/HOTA_class_averaged'] == 0
-    assert found['amodal/video/MOTA_det_averaged'] == -1  # 4 missed, 4 surplus
+    assert found['amodal/video/MOTA_det_averaged'] == -1  # 4 false negatives, 4 false positives
     assert found['amodal/video/MOTA_class_averaged'] == 0  # of fish alone: there are no crabs
     assert found['amodal/video/HOTA/fish'] == 0
     assert found['amodal/video/HOTA/crab'] == -1 and found['amodal/video/FP/crab'] == 4
@@ -213,7 +213,7 @@ def test_strata_leave_out_other_truth_and_what_is_on_it():
     found = score(scene)
     values = {name: [found[f'amodal/video/{name}_{s}'] for s in 'PHX'] for name in (
         'MOTA', 'MOTP', 'IDF1', 'FP')}
-    # The surplus track counts against either stratum.
+    # The false track counts against either stratum.
     assert values['FP'] == [4, 4, 4]
     assert values['MOTA'] == [0, 0, -1]
     assert values['MOTP'][:2] == [pytest.approx(1), pytest.approx(2 / 3)]

@@ -80,9 +80,9 @@ def test_hota_by_hand():
 def test_hota_is_the_mean_of_roots_and_its_matching_looks_at_the_whole_video():
     frames = frames_of(([0], [0, 1], [[.6, .7]]), ([0], [0], [[.9]]), ([0], [0], [[.9]]))
     counts = count_hota(frames)
-    # Track 0 is kept in frame 0 although track 1 is nearer; above .6 it is no hit there.
-    assert counts.hits.tolist() == [3] * 12 + [2] * 6 + [0]
-    assert counts.surplus[0] == 1
+    # Track 0 is kept in frame 0 although track 1 is nearer; above .6 it is no match there.
+    assert counts.tp.tolist() == [3] * 12 + [2] * 6 + [0]
+    assert counts.fp[0] == 1
     scores = counts.scores()
     assert abs(scores['HOTA'] - (scores['DetA'] * scores['AssA']) ** .5) > 1e-5
 
@@ -103,7 +103,7 @@ def test_clear_by_hand(case, expected):
     assert counts.scores()['MOTA'] == pytest.approx(1 - errors / truths, abs=1e-12)
 
 
-def test_many_surplus_detections_make_mota_negative():
+def test_many_false_positives_make_mota_negative():
     frames = frames_of(([0], [0, 1, 2, 3], [[.9, 0, 0, 0]]))
     assert count_clear(frames).scores() == {'MOTA': -2, 'MOTP': .9}
 

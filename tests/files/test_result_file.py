@@ -10,6 +10,7 @@ import pytest
 from vatrack.files import ResultError, iter_results, read_results, write_results
 from vatrack.files.result_check import MAX_FAULTS, ResultFaults, check_results
 from vatrack.files.result_file import check_tracks
+from vatrack.files.track_entry import track_to_json
 from vatrack.structures import AnnotationFile, Frame, TrackRecord, Video, rle
 
 SIZE = (4, 6)
@@ -61,7 +62,7 @@ def test_one_record_per_line(tmp_path):
 @pytest.mark.parametrize('name', ['bboxes', 'visible_bboxes'])
 def test_tracks_of_boxes_alone(tmp_path, name):
     record = TrackRecord(2, 1, 7, .5, [0, 2], {}, **{name: [(0., 1., 2., 3.), (1., 1., 4., 2.)]})
-    assert 'mask_kind' not in record.to_json(3) and 'segmentations' not in record.to_json(3)
+    assert not {'mask_kind', 'segmentations'} & track_to_json(record, 3).keys()
     write_results(tmp_path / 'r.json', [record], ANNOTATIONS)
     assert read_results(tmp_path / 'r.json', ANNOTATIONS) == [record]
     with pytest.raises(ResultError, match=r'record 1 .* all records need the same, or boxes alone'):
@@ -84,7 +85,7 @@ def test_no_tracks(tmp_path):
 
 
 def test_keys_of_a_record():
-    record = track(visible_bboxes=[None, None, (1., 2., 3., 4.)]).to_json(3)
+    record = track_to_json(track(visible_bboxes=[None, None, (1., 2., 3., 4.)]), 3)
     assert record['mask_kind'] == 'amodal'
     assert record['segmentations'] == [mask(1), None, mask(51)]
     assert record['visible_segmentations'] == [mask(1), None, mask(51)]
@@ -92,7 +93,7 @@ def test_keys_of_a_record():
     assert record['bboxes'] == [[.5, -2., 8.75, 6.], None, [0., 0., 1.1, 1.]]
     assert record['visible_bboxes'] == [None, None, [1., 2., 2., 2.]]
     assert 'category_ids' not in record
-    visible = only('visible').to_json(3)
+    visible = track_to_json(only('visible'), 3)
     assert visible['mask_kind'] == 'visible'
     assert not {'visible_segmentations', 'amodal_segmentations'} & set(visible)
 
@@ -185,7 +186,7 @@ BROKEN = {
 @pytest.mark.parametrize(('change', 'message'), BROKEN.values(), ids=BROKEN)
 def test_broken_records_are_named(tmp_path, change, message):
     path = tmp_path / 'r.json'
-    path.write_text(json.dumps([track(1).to_json(3), track(2).to_json(3) | change]))
+    path.write_text(json.dumps([track_to_json(track(1), 3), track_to_json(track(2), 3) | change]))
     with pytest.raises(ResultError, match=message) as error:
         read_results(path, ANNOTATIONS)
     video = change.get('video_id', 2)
@@ -194,7 +195,7 @@ def test_broken_records_are_named(tmp_path, change, message):
 
 @pytest.mark.parametrize('key', ['video_id', 'category_id', 'score', 'segmentations'])
 def test_missing_keys_are_named(tmp_path, key):
-    record = track().to_json(3)
+    record = track_to_json(track(), 3)
     del record[key]
     (tmp_path / 'r.json').write_text(json.dumps([record]))
     with pytest.raises(ResultError, match=rf"r\.json: record 0 .* lacks \['{key}'\]"):
@@ -259,7 +260,7 @@ def test_tracks_that_contradict_themselves_are_named(changes, message):
 def test_reading_is_one_record_at_a_time(tmp_path):
     """A fault in the last record does not keep the first from being handed out."""
     path = tmp_path / 'r.json'
-    path.write_text(f'[{json.dumps(track(1).to_json(3))}, {{"video_id": 2, ')
+    path.write_text(f'[{json.dumps(track_to_json(track(1), 3))}, {{"video_id": 2, ')
     records = iter_results(path, ANNOTATIONS)
     assert next(records) == track(1)
     with pytest.raises(ResultError, match='not valid JSON'):
@@ -276,7 +277,7 @@ def faults_of(path):
 def test_check_names_every_broken_record(tmp_path):
     path, changes = tmp_path / 'r.json', {2: {'score': math.nan}, 3: {'track_id': 2, 'video_id': 9},
                                           5: {'track_id': 1}}
-    records = [track(n).to_json(3) | changes.get(n, {}) for n in range(1, 6)]
+    records = [track_to_json(track(n), 3) | changes.get(n, {}) for n in range(1, 6)]
     path.write_text(json.dumps(records))
     found = faults_of(path)
     assert [fault.split(': ')[:2] for fault in found] == [
@@ -290,5 +291,5 @@ def test_check_names_every_broken_record(tmp_path):
 
 def test_check_ends_after_many_faults(tmp_path):
     path = tmp_path / 'r.json'
-    path.write_text(json.dumps([track(1).to_json(3)] * (MAX_FAULTS + 9)))
+    path.write_text(json.dumps([track_to_json(track(1), 3)] * (MAX_FAULTS + 9)))
     assert len(faults_of(path)) == MAX_FAULTS

@@ -38,6 +38,9 @@ def system(request) -> tuple[VideoModel, ConfigDict]:
     config = load_config(LEAVES.get(name, LEAVES['vatrack_qd_synthetic']))
     drop_pretrained(config)
     config.model.update(LATE.get(name, {}))
+    # Fewer detections: this is about their order, not about their number.
+    config.model.detector.test_cfg.rpn.max_per_img = 20
+    config.model.detector.test_cfg.rcnn.max_per_img = 6
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('vatrack'):
         model = MODELS.build(copy.deepcopy(config.model))

@@ -58,8 +58,8 @@ def test_one_identity_under_two_classes_becomes_two_tracks(collector):
     """The first row keeps the id, the others get ids above all that there were."""
     tracks = list(collector.tracks(said((4, 1, .5), (7, 0, .8), (4, 2, .9), (7, 1, .1))))
     assert [(t.track_id, t.category_id, t.score, t.frames) for t in tracks] == [
-        (5, 10, .5, [0, 1, 3]), (9, 20, .9, [0, 1, 3]), (8, 30, .8, [3]), (10, 10, .1, [3])]
-    assert tracks[0].masks == tracks[1].masks
+        (5, 10, .5, [0, 1, 3]), (8, 30, .8, [3]), (9, 20, .9, [0, 1, 3]), (10, 10, .1, [3])]
+    assert tracks[0].masks == tracks[2].masks
 
 
 def test_tracks_that_are_in_no_frame_are_dropped(collector):

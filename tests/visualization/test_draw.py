@@ -8,7 +8,7 @@ from vatrack.structures import rle
 from vatrack.visualization import SHOWN, DrawnInstance, DrawStyle, draw_instances, track_color
 
 H, W = 120, 160
-NO_CHIPS = frozenset({'visible', 'amodal', 'occluded'})
+NO_LABELS = frozenset({'visible', 'amodal', 'occluded'})
 PLAIN = DrawStyle({'visible', 'amodal'}, line_width=2)
 COLOR = (255, 40, 0)
 
@@ -49,6 +49,16 @@ def test_only_the_visible_part_is_filled():
     expected = np.rint(100 + 0.45 * (np.array(COLOR) - 100))
     assert (drawn[46:84, 36:68] == expected).all()
     assert (drawn[46:84, 72:104] == 100).all()
+
+
+def test_the_amodal_mask_may_be_filled_instead():
+    masks = {'amodal': occluded()['amodal']}
+    style = DrawStyle({'amodal'}, filled_kind='amodal', line_width=2)
+    drawn = draw_instances(frame(), [DrawnInstance(1, masks, color=COLOR)], style=style)
+    assert (drawn[46:84, 36:104] == np.rint(100 + 0.45 * (np.array(COLOR) - 100))).all()
+    empty = draw_instances(frame(), [DrawnInstance(1, masks, color=COLOR)],
+                           style=DrawStyle({'amodal'}, line_width=2))
+    assert (empty[46:84, 36:104] == 100).all()
 
 
 def test_outline_is_solid_where_visible_and_dashed_where_hidden():
@@ -136,7 +146,7 @@ def test_scale_resizes_first_and_keeps_the_geometry(scale):
 
 def test_id_picks_the_color_and_color_overrides_it():
     masks = {'visible': box_mask(30, 40, 110, 90)}
-    style = DrawStyle(fill_opacity=1, show=NO_CHIPS)
+    style = DrawStyle(fill_opacity=1, show=NO_LABELS)
     for instance, color in ((DrawnInstance(0, masks), track_color(0)),
                             (DrawnInstance(0, masks, color=COLOR), COLOR)):
         assert tuple(draw_instances(frame(), [instance], style=style)[65, 70]) == color
@@ -147,23 +157,23 @@ def test_id_picks_the_color_and_color_overrides_it():
 def test_labels_stay_inside_the_frame(box):
     instance = DrawnInstance(3, {'amodal': box_mask(*box)}, 'cat', 0.87, COLOR)
     drawn = draw_instances(frame(), [instance])
-    bare = draw_instances(frame(), [instance], style=DrawStyle(NO_CHIPS))
+    bare = draw_instances(frame(), [instance], style=DrawStyle(NO_LABELS))
     rows, columns = np.nonzero(changed(bare, drawn))
     assert np.ptp(rows) >= 9
     assert np.ptp(columns) >= 50
 
 
-def chip_area(instances: list[DrawnInstance], show: set[str], shape=(H, W)) -> int:
-    """Pixels that the chips of ``show`` cover."""
+def label_area(instances: list[DrawnInstance], show: set[str], shape=(H, W)) -> int:
+    """Pixels that the labels of ``show`` cover."""
     image = np.full((*shape, 3), 100, np.uint8)
     bare = draw_instances(image, instances, style=DrawStyle({'amodal'}))
     drawn = draw_instances(image, instances, style=DrawStyle({'amodal', *show}))
     return int(changed(bare, drawn).sum())
 
 
-def test_chips_of_objects_at_one_place_do_not_overlap():
+def test_labels_of_objects_at_one_place_do_not_overlap():
     masks = {'amodal': box_mask(60, 60, 100, 90)}
-    one, three = (chip_area([DrawnInstance(1, masks, color=COLOR)] * count, {'ids'})
+    one, three = (label_area([DrawnInstance(1, masks, color=COLOR)] * count, {'ids'})
                   for count in (1, 3))
     assert three > 2.5 * one
 
@@ -178,21 +188,21 @@ def test_caption_has_what_is_shown():
 
 def test_long_and_accented_labels_take_at_most_half_of_the_width():
     instance = DrawnInstance(1, {'amodal': box_mask(60, 40, 100, 90)}, 'é' * 80)
-    bare = draw_instances(frame(), [instance], style=DrawStyle(NO_CHIPS))
+    bare = draw_instances(frame(), [instance], style=DrawStyle(NO_LABELS))
     _, columns = np.nonzero(changed(bare, draw_instances(frame(), [instance])))
     assert 0.4 * W < np.ptp(columns) <= 0.5 * W
 
 
-def test_chips_never_cover_much_of_a_small_frame():
+def test_labels_never_cover_much_of_a_small_frame():
     shape = (200, 320)
     crowd = [DrawnInstance(k, {'amodal': box_mask(x, y, x + 20, y + 20, shape)}, 'jellyfish', 0.5)
              for k, (x, y) in enumerate((x, y) for x in range(10, 300, 30)
                                         for y in range(20, 180, 40))]
     for count, shown in ((2, {'ids', 'classes', 'scores'}), (5, {'ids', 'classes'}), (12, {'ids'})):
         group = crowd[::4][:count]
-        assert (chip_area(group, {'ids', 'classes', 'scores'}, shape)
-                == chip_area(group, shown, shape) > 0)
-    assert 0.03 < chip_area(crowd, {'ids', 'classes', 'scores'}, shape) / np.prod(shape) < 0.1
+        assert (label_area(group, {'ids', 'classes', 'scores'}, shape)
+                == label_area(group, shown, shape) > 0)
+    assert 0.03 < label_area(crowd, {'ids', 'classes', 'scores'}, shape) / np.prod(shape) < 0.1
 
 
 @pytest.mark.parametrize('image', [np.zeros((H, W), np.uint8), np.zeros((H, W, 4), np.uint8),
@@ -212,7 +222,7 @@ def test_the_real_shape_is_followed_on_small_frames():
     mask = np.zeros((40, 64), np.uint8)
     cv2.circle(mask, (30, 20), 12, 1, -1)
     instance = DrawnInstance(1, {'visible': rle.encode(mask[None])[0]}, color=COLOR)
-    style = DrawStyle(NO_CHIPS, fill_opacity=1, line_width=1)
+    style = DrawStyle(NO_LABELS, fill_opacity=1, line_width=1)
     drawn = draw_instances(np.zeros((40, 64, 3), np.uint8), [instance], scale=6, style=style)
     area = (drawn[..., 0] > 60).sum() / 36
     assert area == pytest.approx(mask.sum(), rel=0.08)
@@ -300,7 +310,7 @@ def test_unknown_items_are_refused(show):
         DrawStyle(show)
 
 
-def test_boxes_alone_are_drawn_with_a_chip():
+def test_boxes_alone_are_drawn_with_a_label():
     instance = DrawnInstance(1, {}, 'cat', color=COLOR, boxes={'amodal': (30, 40, 110, 90)})
     drawn = draw_instances(frame(), [instance], style=DrawStyle(SHOWN, line_width=2))
     border = np.abs(drawn.astype(int) - COLOR).max(axis=2) < 60

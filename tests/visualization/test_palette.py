@@ -5,7 +5,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from vatrack.visualization.palette import text_color, track_color
+from vatrack.visualization.palette import (
+    CHART_COLORS,
+    KIND_COLORS,
+    distinct_colors,
+    text_color,
+    track_color,
+)
 
 
 def linear(color: tuple[int, int, int]) -> np.ndarray:
@@ -36,13 +42,21 @@ VISION = {
 }
 
 
+def as_seen(color: tuple[int, int, int], vision: str) -> np.ndarray:
+    """A colour in OKLab, as seen with a kind of vision."""
+    return oklab((VISION[vision] @ linear(color)).clip(0, 1))
+
+
 def seen(track_id: int, vision: str) -> np.ndarray:
-    """A track's colour in OKLab, as seen with a kind of vision."""
-    return oklab((VISION[vision] @ linear(track_color(track_id))).clip(0, 1))
+    return as_seen(track_color(track_id), vision)
 
 
 def closest(ids: range, vision: str) -> float:
-    labs = [seen(track_id, vision) for track_id in ids]
+    return closest_of([track_color(track_id) for track_id in ids], vision)
+
+
+def closest_of(colors: list[tuple[int, int, int]], vision: str) -> float:
+    labs = [as_seen(color, vision) for color in colors]
     return min(float(np.linalg.norm(a - b)) for a, b in combinations(labs, 2))
 
 
@@ -75,6 +89,20 @@ def test_colors_stand_out_from_black_and_white(track_id):
 
 
 @pytest.mark.parametrize('color', [track_color(i) for i in range(24)])
-def test_text_has_contrast_on_its_chip(color):
+def test_text_has_contrast_on_its_label(color):
     first, second = sorted(linear(c) @ (0.2126, 0.7152, 0.0722) for c in (color, text_color(color)))
     assert (second + 0.05) / (first + 0.05) > 3
+
+
+@pytest.mark.parametrize('vision', VISION)
+def test_all_viewers_tell_bars_apart(vision):
+    assert closest_of(list(CHART_COLORS), vision) > 0.075
+    assert closest_of(list(KIND_COLORS.values()), vision) > 0.2
+
+
+def test_others_never_have_the_colours_of_the_first():
+    colors = distinct_colors(20, 10)
+    assert colors[:20] == [track_color(k) for k in range(20)]
+    assert set(colors[20:]) == {track_color(k) for k in range(20, 24)}
+    assert distinct_colors(2, 1) == [track_color(k) for k in range(3)]
+    assert len(distinct_colors(30, 5)) == 35

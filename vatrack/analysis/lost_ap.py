@@ -53,19 +53,19 @@ class StratifiedAP:
 
     def __init__(self, protocol: Protocol, category_ids: Sequence[int],
                  occlusions: Sequence[Range], lengths: Sequence[Range]) -> None:
-        self.budgets = protocol.video
+        self.max_dets = protocol.video
         strata = [protocol.strata['all'], *(Stratum(occlusion=bound) for bound in occlusions)]
-        self._by_occlusion = PrecisionRecall(strata, category_ids, self.budgets.all[-1])
+        self._by_occlusion = PrecisionRecall(strata, category_ids, self.max_dets.all[-1])
         self._by_length = PrecisionRecall([Stratum(occlusion=bound) for bound in lengths],
-                                          category_ids, self.budgets.all[-1])
+                                          category_ids, self.max_dets.all[-1])
 
     def add(self, video: ErrorVideo, tracks: Tracks, truths: Truths) -> None:
         """Take in a video with changed tracks and truths."""
-        units = video.units(tracks, truths)
-        self._by_occlusion.add(units)
+        sample = video.sample(tracks, truths)
+        self._by_occlusion.add(sample)
         # A stratum bounds one number of the truth: here that is its length. NaN is in none.
         lengths = np.where(truths.counted, truths.lengths, np.nan)
-        self._by_length.add(units._replace(truth_occlusions=lengths))
+        self._by_length.add(sample._replace(truth_occlusions=lengths))
 
     def merge(self, other: StratifiedAP) -> None:
         """Take in what another has seen."""
@@ -84,13 +84,14 @@ class StratifiedAP:
 
     def recall(self) -> np.ndarray:
         """Highest recall at T thresholds: (K, S, T); -1 without truth."""
-        return np.concatenate([part.recall(self.budgets.fixed)
+        return np.concatenate([part.recall(self.max_dets.fixed)
                                for part in (self._by_occlusion, self._by_length)], axis=1)
 
     def ap(self) -> dict[str, np.ndarray]:
         """AP by class and stratum, (K, S), as 'vAP' and 'vAP50'; -1 without truth."""
-        fixed = self.precision(self.budgets.fixed)
-        every = fixed if self.budgets.ap == self.budgets.fixed else self.precision(self.budgets.ap)
+        max_dets = self.max_dets
+        fixed = self.precision(max_dets.fixed)
+        every = fixed if max_dets.ap == max_dets.fixed else self.precision(max_dets.ap)
         return {'vAP': every.mean(axis=(2, 3)), 'vAP50': fixed[:, :, 0].mean(axis=2)}
 
 

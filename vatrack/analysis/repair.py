@@ -88,14 +88,14 @@ def repair_background(video: ErrorVideo) -> Repair:
 
 def repair_other(video: ErrorVideo, touched: np.ndarray) -> Repair:
     """Remove the false positives that no other repair has ``touched``, (N,) bool."""
-    rest = video.is_false & ~(touched | video.is_duplicate | (video.confused_with >= 0)
+    rest = video.is_false_positive & ~(touched | video.is_duplicate | (video.confused_with >= 0)
                               | (video.partly_finds >= 0) | video.is_background)
     return _removed(video, rest, _lonely_cases(video, rest))
 
 
 def repair_false_positives(video: ErrorVideo) -> Repair:
     """Remove every false positive."""
-    return _removed(video, video.is_false, [])
+    return _removed(video, video.is_false_positive, [])
 
 
 def repair_unfound(video: ErrorVideo) -> Repair:

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vatrack.evaluation.ap_metrics import video_units
-from vatrack.evaluation.average_precision import Units
+from vatrack.evaluation.ap_metrics import video_sample
+from vatrack.evaluation.average_precision import Samples
 from vatrack.evaluation.protocols import Protocol
 from vatrack.evaluation.similarity import ComparedVideo, FrameSimilarity
 
@@ -129,16 +129,16 @@ class ErrorVideo:
     @classmethod
     def of(cls, compared: ComparedVideo, protocol: Protocol) -> ErrorVideo:
         """Look at a video under a protocol."""
-        similarity, units = compared.similarity, video_units(compared, protocol)
+        similarity, sample = compared.similarity, video_sample(compared, protocol)
         rows = np.flatnonzero(similarity.truth_areas.any(axis=1))
         truth_areas = similarity.truth_areas[rows]
-        iou = np.zeros((len(units.scores), len(rows)))
-        iou[units.pair_detections, units.pair_truths] = units.pair_iou
-        outside = protocol.strata['all'].excludes(units.truth_areas, units.truth_occlusions)
-        tracks = Tracks(iou, units.scores, units.categories, units.areas)
-        truths = Truths(units.truth_categories, units.truth_areas, units.truth_occlusions,
-                        units.truth_iscrowd, np.count_nonzero(truth_areas, axis=1),
-                        ~outside & ~units.truth_iscrowd)
+        iou = np.zeros((len(sample.scores), len(rows)))
+        iou[sample.pair_detections, sample.pair_truths] = sample.pair_iou
+        outside = protocol.strata['all'].excludes(sample.truth_areas, sample.truth_occlusions)
+        tracks = Tracks(iou, sample.scores, sample.categories, sample.areas)
+        truths = Truths(sample.truth_categories, sample.truth_areas, sample.truth_occlusions,
+                        sample.truth_iscrowd, np.count_nonzero(truth_areas, axis=1),
+                        ~outside & ~sample.truth_iscrowd)
         place = np.full(len(compared.truths), -1)
         place[rows] = np.arange(len(rows))
         return cls(compared, rows, tracks, truths, FrameOverlaps.of(similarity.frames, place),
@@ -146,7 +146,7 @@ class ErrorVideo:
                    *match_at_half(tracks, truths, protocol.video.fixed))
 
     @property
-    def is_false(self) -> np.ndarray:
+    def is_false_positive(self) -> np.ndarray:
         """Tracks that are false positives at IoU .5: (N,) bool."""
         return (self.found < 0) & ~self.ignored
 
@@ -183,14 +183,14 @@ class ErrorVideo:
     @cached_property
     def is_duplicate(self) -> np.ndarray:
         """False positives on an object of their class that is found already: (N,) bool."""
-        return self.is_false & (_best(self.tracks.iou, self.same_class
+        return self.is_false_positive & (_best(self.tracks.iou, self.same_class
                                       & self.truths.counted)[1] >= FOUND)
 
     @cached_property
     def confused_with(self) -> np.ndarray:
         """The truth of another class that a false positive is on, else -1: (N,)."""
         best, iou = _best(self.tracks.iou, ~self.same_class & self.truths.counted)
-        return np.where(self.is_false & ~self.is_duplicate & (iou >= FOUND), best, -1)
+        return np.where(self.is_false_positive & ~self.is_duplicate & (iou >= FOUND), best, -1)
 
     @cached_property
     def partly_finds(self) -> np.ndarray:
@@ -199,7 +199,7 @@ class ErrorVideo:
         Of several such tracks on one truth that of highest score has it.
         """
         best, iou = _best(self.tracks.iou, self.same_class & self.truths.counted)
-        free = self.is_false & ~self.is_duplicate & (self.confused_with < 0)
+        free = self.is_false_positive & ~self.is_duplicate & (self.confused_with < 0)
         partly = free & (iou >= BACKGROUND) & ~np.append(self.is_found, True)[best]
         return first_by_score(np.where(partly, best, -1), self.tracks.scores)
 
@@ -213,12 +213,13 @@ class ErrorVideo:
         """False positives that overlap no truth by .1 and are on none in half of their frames."""
         present = np.count_nonzero(self.track_areas, axis=1)
         astray = 2 * np.count_nonzero(self.cover >= 0, axis=1) < np.maximum(present, 1)
-        return self.is_false & (self.tracks.iou.max(axis=1, initial=0) < BACKGROUND) & astray
+        apart = self.tracks.iou.max(axis=1, initial=0) < BACKGROUND
+        return self.is_false_positive & apart & astray
 
-    def units(self, tracks: Tracks, truths: Truths) -> Units:
-        """Changed tracks and truths of the video as one unit of matching."""
+    def sample(self, tracks: Tracks, truths: Truths) -> Samples:
+        """Changed tracks and truths of the video as one sample."""
         detections, of_truth = np.nonzero(tracks.iou)
-        return Units(np.array([self.compared.video.id]), np.zeros(len(tracks.scores), np.int64),
+        return Samples(np.array([self.compared.video.id]), np.zeros(len(tracks.scores), np.int64),
                      tracks.scores, tracks.categories, tracks.areas, truths.categories,
                      truths.areas, truths.occlusions, truths.crowd, detections, of_truth,
                      tracks.iou[detections, of_truth])

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from vatrack.datasets import with_scale
 from vatrack.registry import MODELS
 from vatrack.structures import MASK_KINDS
 from vatrack.video import VideoFrame
@@ -106,11 +107,15 @@ def _without_loading(config: Config) -> list[Any]:
                                                              'transforms': keep(inner)})
         return kept
 
-    pipeline = keep(config.test_dataloader.dataset.pipeline)
+    dataset = config.test_dataloader.dataset
+    pipeline = keep(dataset.pipeline)
     if len(loaders) != 1:
         raise ConfigError(f'{config.filename}: test_dataloader.dataset.pipeline must read frames '
                           f'with one {_LOADING}, it has {len(loaders)}')
-    return pipeline
+    try:
+        return with_scale(pipeline, dataset.get('scale'))
+    except ValueError as error:
+        raise ConfigError(f'{config.filename}: test_dataloader.dataset: {error}') from None
 
 
 def _name(transform: Any) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from vatrack.evaluation.protocols import get_protocol
 from vatrack.files import AnnotationError
 
-from .judgement import ERRORS, thresholds
+from .frame_errors import ERRORS, thresholds
 from .scene import Scene
 from .source import Source
 

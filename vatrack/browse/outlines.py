@@ -8,8 +8,8 @@ import numpy as np
 
 from vatrack.structures.rle import RLE, bboxes
 from vatrack.visualization.areas import occluded_part
-from vatrack.visualization.chips import mask_anchor
 from vatrack.visualization.contour import contour_lines
+from vatrack.visualization.labels import mask_anchor
 from vatrack.visualization.patches import MaskPatch, mask_patch
 
 #: Path data counts in this part of a pixel of the frame; (0, 0) is the frame's corner.

@@ -14,7 +14,7 @@ from vatrack.structures.rle import RLE
 from vatrack.visualization.overlay import masks_at
 from vatrack.visualization.palette import track_color
 
-from .judgement import judge
+from .frame_errors import errors_by_threshold
 from .outlines import UNIT, mask_paths
 
 #: Pairs of lower IoU in a frame are not listed.
@@ -65,7 +65,7 @@ class Scene:
             'unit': UNIT, 'frameIds': [frame.frame_id for frame in video.frames],
             'files': [frame.file_name for frame in video.frames], 'comparedKind': kind,
             'layers': {'truth': truths, 'prediction': tracks},
-            'levels': judge(self.compared[kind], thresholds) if kind else []}
+            'levels': errors_by_threshold(self.compared[kind], thresholds) if kind else []}
 
     def frame(self, index: int) -> dict[str, list[dict[str, Any]]]:
         """The objects of a frame by layer, as JSON."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -25,7 +24,7 @@ from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
 from .common import ConversionError
-from .parts.json_source import Spool, check_box, located, read_category, read_tables, unique
+from .parts.json_source import EntriesOnDisk, check_box, located, read_category, read_tables, unique
 from .parts.json_video import (
     JsonFrame,
     JsonOptions,
@@ -63,9 +62,9 @@ def convert_ytvis(source: str | Path, options: JsonOptions, amodal: str | Path |
             same tracks; names file, video, entry and frame.
     """
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        reader = _Reader(source, amodal, options.kind,
-                         *(stack.enter_context(Spool(options.out.parent)) for _ in range(2)))
+    with (EntriesOnDisk(options.out.parent) as entries,
+          EntriesOnDisk(options.out.parent) as amodal_entries):
+        reader = _Reader(source, amodal, options.kind, entries, amodal_entries)
         videos = reader.read(note)
         return write_videos(videos, reader.categories, options, reader.objects, note)
 
@@ -73,27 +72,27 @@ def convert_ytvis(source: str | Path, options: JsonOptions, amodal: str | Path |
 class _Reader:
     """The tracks of one file, or of two that are joined track by track."""
 
-    def __init__(self, path: str | Path, amodal: str | Path | None, kind: str, spool: Spool,
-                 amodal_spool: Spool) -> None:
+    def __init__(self, path: str | Path, amodal: str | Path | None, kind: str,
+                 entries: EntriesOnDisk, amodal_entries: EntriesOnDisk) -> None:
         self.categories: dict[int, str] = {}
         self._path, self._amodal, self._kind = path, amodal, kind
-        self._spool, self._amodal_spool = spool, amodal_spool
+        self._entries, self._amodal_entries = entries, amodal_entries
         self._ids: set[int] = set()
 
     def read(self, note: Note) -> list[JsonVideo]:
         """Read the short lists, and put the long ones on disk."""
         tables = read_tables(self._path, {'categories': read_category, 'videos': _read_video},
-                             self._spool, 'video_id')
+                             self._entries, 'video_id')
         self.categories = unique(self._path, 'categories', tables['categories'])
         videos = unique(self._path, 'videos', [(video.id, video) for video in tables['videos']])
         names = distinct_names([video.name for video in videos.values()], list(videos), note)
         for video, name in zip(videos.values(), names, strict=True):
             video.name = name
-        self._spool.require_known(videos, self._path, 'video_id', 'videos')
+        self._entries.require_known(videos, self._path, 'video_id', 'videos')
         if self._amodal is not None:
-            read_tables(self._amodal, {}, self._amodal_spool, 'video_id')
-            self._amodal_spool.require_known(videos, self._amodal, 'video_id', 'videos')
-        if not len(self._spool):
+            read_tables(self._amodal, {}, self._amodal_entries, 'video_id')
+            self._amodal_entries.require_known(videos, self._amodal, 'video_id', 'videos')
+        if not len(self._entries):
             note(f'{self._path} has no annotations: results for it can be submitted, not scored')
         return list(videos.values())
 
@@ -101,7 +100,7 @@ class _Reader:
         """Objects of each frame of a video."""
         frames: list[list[Instance]] = [[] for _ in video.frames]
         others = self._amodal_tracks(video)
-        for index, entry in self._spool.take(video.id):
+        for index, entry in self._entries.take(video.id):
             with located(self._path, 'annotations', index, entry, f"video '{video.name}'"):
                 track_id = integer(entry, 'id')
                 if track_id in self._ids:
@@ -118,7 +117,7 @@ class _Reader:
 
     def _amodal_tracks(self, video: JsonVideo) -> Tracks:
         tracks: Tracks = {}
-        for index, entry in self._amodal_spool.take(video.id):
+        for index, entry in self._amodal_entries.take(video.id):
             with located(self._amodal, 'annotations', index, entry, f"video '{video.name}'"):
                 if integer(entry, 'id') in tracks:
                     raise AnnotationError(f"'id' {entry['id']} occurs twice; number the tracks "

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from .average_precision import PrecisionRecall, Units
-from .protocols import Budgets, Protocol, track_category
+from vatrack.files import ResultError
+from vatrack.structures import Box, TrackRecord
+
+from .average_precision import PrecisionRecall, Samples
+from .protocols import MaxDetections, Protocol, track_category
 from .similarity import ComparedVideo, mean_areas
 
 
@@ -14,7 +17,10 @@ class ImageAP:
     """AP, AP50, AP75, AP by stratum, AR: an instance in one frame is matched by mask IoU.
 
     Detections are the tracks of the frame with their frame scores and classes
-    (VATrack scores the output of its tracker, not raw detections).
+    (VATrack scores the output of its tracker, not raw detections). One whose
+    mask has no pixel matches nothing and is a false positive, as in COCOeval; a
+    track without a mask (None) is no detection. Truth without a pixel of the
+    kind evaluated does not count.
 
     Args:
         protocol: The rules.
@@ -35,19 +41,20 @@ class ImageAP:
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
         similarity = compared.similarity
-        tracks, truths, pairs = similarity.tracks, similarity.truths, similarity.pairs
+        detections, truths, pairs = similarity.detections, similarity.truths, similarity.pairs
+        pair_detections = np.flatnonzero(detections.areas)[pairs.tracks]
         instances = [compared.truths[i].instances[t]
                      for i, t in zip(truths.owners.tolist(), truths.frames.tolist(), strict=True)]
         crowd = np.array([instance.iscrowd for instance in instances], bool)
         # Any part of a crowd is a match: COCO divides by the detection alone.
         iou = np.where(crowd[pairs.truths],
-                       pairs.intersections / tracks.areas[pairs.tracks], pairs.iou)
+                       pairs.intersections / detections.areas[pair_detections], pairs.iou)
         # Of equal overlaps the truth with the highest annotation id is taken.
         by_id = np.argsort([instance.id for instance in instances], kind='stable').astype(np.int64)
         place = np.argsort(by_id)
-        self.curves.add(Units(
+        self.curves.add(Samples(
             ids=np.array([frame.id for frame in compared.video.frames], np.int64),
-            detection_units=tracks.frames,
+            detection_samples=detections.frames,
             scores=_in_frames(compared, 'score', 'scores', float),
             categories=_in_frames(compared, 'category_id', 'category_ids', np.int64),
             areas=self._areas(compared),
@@ -56,7 +63,7 @@ class ImageAP:
             truth_areas=truths.areas[by_id],
             truth_occlusions=_occlusions([instance.occlusion for instance in instances])[by_id],
             truth_iscrowd=crowd[by_id],
-            pair_detections=pairs.tracks, pair_truths=place[pairs.truths], pair_iou=iou))
+            pair_detections=pair_detections, pair_truths=place[pairs.truths], pair_iou=iou))
 
     def merge(self, other: ImageAP) -> None:
         """Take in what another has seen."""
@@ -77,23 +84,38 @@ class ImageAP:
         if 'AR' in self.metrics:
             table |= _recalls(self.curves, self.protocol, self.protocol.image, 'image/AR')
             table['image/AR'] = self.curves.recall(self.protocol.image.ap)[:, 0]
+            if self.protocol.image_recall_at_50:
+                at_50 = self.curves.recall(self.protocol.image.recall[-1])[..., 0]
+                table |= {f'image/AR50_{name}': at_50[:, s] for s, name
+                          in enumerate(self.protocol.strata) if name in self.protocol.occlusions}
         return table
 
     def _areas(self, compared: ComparedVideo) -> np.ndarray:
-        shown = compared.similarity.tracks
+        detections = compared.similarity.detections
         if self.protocol.image_detection_area == 'mask':
-            return shown.areas
+            return detections.areas
         areas = []
-        for i, index in zip(shown.owners.tolist(), shown.frames.tolist(), strict=True):
+        for i, index in zip(detections.owners.tolist(), detections.frames.tolist(), strict=True):
             track = compared.tracks[i]
-            box = track.bboxes[track.position(index)] if track.bboxes is not None else None
+            boxes = detection_boxes(track, compared.predicted_kind)
+            box = None if boxes is None else boxes[track.position(index)]
             if box is None:
-                raise ValueError(
+                raise ResultError(
                     f'protocol {self.protocol.name!r} takes areas from boxes, but track '
                     f'{track.track_id} of video {track.video_id} has no box in frame {index}; '
                     "write bboxes into the results, or choose the protocol 'sailvos'")
             areas.append((box[2] - box[0]) * (box[3] - box[1]))
         return np.array(areas, float)
+
+
+def detection_boxes(track: TrackRecord, kind: str) -> list[Box | None] | None:
+    """Boxes of the detections of a kind, in the frames of a track.
+
+    Visible detections of models with two box heads have visible boxes, those
+    of others the box of the main kind (released code of VATrack).
+    """
+    visible = kind == 'visible' and track.visible_bboxes is not None
+    return track.visible_bboxes if visible else track.bboxes
 
 
 class VideoAP:
@@ -121,7 +143,7 @@ class VideoAP:
 
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
-        self.curves.add(video_units(compared, self.protocol))
+        self.curves.add(video_sample(compared, self.protocol))
 
     def merge(self, other: VideoAP) -> None:
         """Take in what another has seen."""
@@ -144,17 +166,17 @@ class VideoAP:
         return table
 
 
-def video_units(compared: ComparedVideo, protocol: Protocol) -> Units:
-    """A video as one unit: its tracks, and the truths that ever have a pixel."""
+def video_sample(compared: ComparedVideo, protocol: Protocol) -> Samples:
+    """A video as one sample: its tracks, and the truths that ever have a pixel."""
     similarity = compared.similarity
     present = np.flatnonzero(similarity.truth_areas.any(axis=1))
     truths = [compared.truths[i] for i in present.tolist()]
     # Unlike at image level, a crowd has the plain IoU (youtubevos/cocoapi).
     iou = similarity.iou[:, present]
     pair_detections, pair_truths = np.nonzero(iou)
-    return Units(
+    return Samples(
         ids=np.array([compared.video.id]),
-        detection_units=np.zeros(len(compared.tracks), np.int64),
+        detection_samples=np.zeros(len(compared.tracks), np.int64),
         scores=np.array([track.score for track in compared.tracks], float),
         categories=np.array([track_category(track, protocol.class_rule)
                              for track in compared.tracks], np.int64),
@@ -167,11 +189,11 @@ def video_units(compared: ComparedVideo, protocol: Protocol) -> Units:
         pair_iou=iou[pair_detections, pair_truths])
 
 
-def _precisions(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
+def _precisions(curves: PrecisionRecall, protocol: Protocol, max_dets: MaxDetections,
                 prefix: str) -> dict[str, np.ndarray]:
     """Precisions by metric, classes first; threshold 0 is IoU .50, 5 is .75, stratum 0 'all'."""
-    fixed = curves.precision(budgets.fixed)
-    whole = fixed if budgets.ap == budgets.fixed else curves.precision(budgets.ap)
+    fixed = curves.precision(max_dets.fixed)
+    whole = fixed if max_dets.ap == max_dets.fixed else curves.precision(max_dets.ap)
     table = {'': whole[:, 0], '50': fixed[:, 0, 0], '75': fixed[:, 0, 5]}
     for s, name in enumerate(protocol.strata):
         if s:
@@ -180,12 +202,12 @@ def _precisions(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
     return {f'{prefix}{name}': values for name, values in table.items()}
 
 
-def _recalls(curves: PrecisionRecall, protocol: Protocol, budgets: Budgets,
+def _recalls(curves: PrecisionRecall, protocol: Protocol, max_dets: MaxDetections,
              prefix: str) -> dict[str, np.ndarray]:
-    """Recalls over all IoU thresholds by metric, classes first; strata at the largest budget."""
-    table = {f'{prefix}@{budget}': curves.recall(budget)[:, 0] for budget in budgets.recall}
-    largest = curves.recall(budgets.recall[-1])
-    return table | {f'{prefix}@{budgets.recall[-1]}_{name}': largest[:, s]
+    """Recalls over all IoU thresholds by metric, classes first; strata at the largest number."""
+    table = {f'{prefix}@{most}': curves.recall(most)[:, 0] for most in max_dets.recall}
+    largest = curves.recall(max_dets.recall[-1])
+    return table | {f'{prefix}@{max_dets.recall[-1]}_{name}': largest[:, s]
                     for s, name in enumerate(protocol.strata) if s}
 
 
@@ -210,11 +232,11 @@ def _occlusions(rates: Sequence[float | None]) -> np.ndarray:
 
 
 def _in_frames(compared: ComparedVideo, name: str, names: str, dtype: type) -> np.ndarray:
-    """An attribute of tracks in their frames, or else that of the track: (E,)."""
+    """An attribute of the E detections, or else that of their track: (E,)."""
     table = np.zeros(compared.similarity.track_areas.shape, dtype)
     for row, track in zip(table, compared.tracks, strict=True):
         whole, single = getattr(track, name), getattr(track, names)
         row[track.frames] = whole if single is None else [
             whole if value is None else value for value in single]
-    shown = compared.similarity.tracks
-    return table[shown.owners, shown.frames]
+    detections = compared.similarity.detections
+    return table[detections.owners, detections.frames]

@@ -22,20 +22,20 @@ class ClearCounts(Counts):
     """Errors and matches.
 
     Attributes:
-        hits: Matched detections.
-        misses: True detections without a match.
-        surplus: Predicted detections without a match.
+        tp: True positives, matched detections.
+        fn: False negatives, true detections without a match.
+        fp: False positives, predicted detections without a match.
         switches: Truths matched to another track than at their last match.
         fragments: Interruptions of the spans in which a truth is matched.
         mostly_tracked: Truths matched in more than 80 % of their frames.
         mostly_lost: Truths matched in less than 20 % of their frames.
         objects: Truths.
-        similarity: Sum of the similarities of the hits.
+        similarity: Sum of the similarities of the true positives.
     """
 
-    hits: int
-    misses: int
-    surplus: int
+    tp: int
+    fn: int
+    fp: int
     switches: int
     fragments: int
     mostly_tracked: int
@@ -46,24 +46,24 @@ class ClearCounts(Counts):
     @property
     def num_truths(self) -> int:
         """True detections, summed over frames."""
-        return self.hits + self.misses
+        return self.tp + self.fn
 
     @property
     def num_tracked(self) -> int:
         """Predicted detections, summed over frames."""
-        return self.hits + self.surplus
+        return self.tp + self.fp
 
     def scores(self) -> dict[str, float]:
         """MOTA (may be negative) and MOTP."""
-        errors = self.misses + self.surplus + self.switches
+        errors = self.fn + self.fp + self.switches
         truths = self.num_truths
         return {'MOTA': (truths - errors) / max(1, truths),
-                'MOTP': self.similarity / max(1, self.hits)}
+                'MOTP': self.similarity / max(1, self.tp)}
 
     def totals(self) -> dict[str, int]:
         """IDSW, Frag, MT, ML, TP, FN, FP."""
         return {'IDSW': self.switches, 'Frag': self.fragments, 'MT': self.mostly_tracked,
-                'ML': self.mostly_lost, 'TP': self.hits, 'FN': self.misses, 'FP': self.surplus}
+                'ML': self.mostly_lost, 'TP': self.tp, 'FN': self.fn, 'FP': self.fp}
 
 
 def count_clear(frames: TrackedFrames) -> ClearCounts:
@@ -80,11 +80,11 @@ def count_clear(frames: TrackedFrames) -> ClearCounts:
             rows, columns = _match(similar, memory.current[truths][:, None] == tracks)
             memory.update(truths[rows], tracks[columns])
             similarity += float(similar[rows, columns].sum())
-    hits = int(memory.hits.sum())
+    tp = int(memory.tp.sum())
     lengths = frames.truth_lengths
-    share = memory.hits[lengths > 0] / lengths[lengths > 0]
+    share = memory.tp[lengths > 0] / lengths[lengths > 0]
     return ClearCounts(
-        hits, int(lengths.sum()) - hits, int(frames.track_lengths.sum()) - hits,
+        tp, int(lengths.sum()) - tp, int(frames.track_lengths.sum()) - tp,
         memory.switches, int(np.maximum(memory.starts - 1, 0).sum()),
         int((share > .8).sum()), int((share < .2).sum()), len(share), similarity)
 
@@ -95,13 +95,13 @@ class _Memory:
     def __init__(self, num_truths: int) -> None:
         self.current = np.full(num_truths, _NOBODY)  # in the frame before
         self.last = self.current.copy()  # ever
-        self.hits, self.starts = np.zeros((2, num_truths), np.int64)
+        self.tp, self.starts = np.zeros((2, num_truths), np.int64)
         self.switches = 0
 
     def update(self, truths: np.ndarray, tracks: np.ndarray) -> None:
         last = self.last[truths]
         self.switches += int(((last != _NOBODY) & (last != tracks)).sum())
-        self.hits[truths] += 1
+        self.tp[truths] += 1
         self.starts[truths] += self.current[truths] == _NOBODY
         self.current[:] = _NOBODY
         self.current[truths] = self.last[truths] = tracks

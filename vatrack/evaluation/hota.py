@@ -20,37 +20,37 @@ class HotaCounts(Counts):
     """Counts at each of the 19 thresholds, all (19,).
 
     Attributes:
-        hits: Matched detections.
-        misses: True detections without a match.
-        surplus: Predicted detections without a match.
-        similarity: Sum of the similarities of the hits.
-        association: Sum over the hits of TPA / (TPA + FPA + FNA).
+        tp: True positives, matched detections.
+        fn: False negatives, true detections without a match.
+        fp: False positives, predicted detections without a match.
+        similarity: Sum of the similarities of the true positives.
+        association: Sum over the true positives of TPA / (TPA + FPA + FNA).
     """
 
-    hits: np.ndarray
-    misses: np.ndarray
-    surplus: np.ndarray
+    tp: np.ndarray
+    fn: np.ndarray
+    fp: np.ndarray
     similarity: np.ndarray
     association: np.ndarray
 
     @property
     def num_truths(self) -> int:
         """True detections, summed over frames."""
-        return int(self.hits[0] + self.misses[0])
+        return int(self.tp[0] + self.fn[0])
 
     @property
     def num_tracked(self) -> int:
         """Predicted detections, summed over frames."""
-        return int(self.hits[0] + self.surplus[0])
+        return int(self.tp[0] + self.fp[0])
 
     def scores(self) -> dict[str, float]:
         """HOTA, DetA, AssA, LocA: means over the thresholds.
 
-        A threshold without a hit has LocA 1, as in TrackEval.
+        A threshold without a true positive has LocA 1, as in TrackEval.
         """
-        det = self.hits / np.maximum(1, self.hits + self.misses + self.surplus)
-        ass = self.association / np.maximum(1, self.hits)
-        loc = np.maximum(1e-10, self.similarity) / np.maximum(1e-10, self.hits)
+        det = self.tp / np.maximum(1, self.tp + self.fn + self.fp)
+        ass = self.association / np.maximum(1, self.tp)
+        loc = np.maximum(1e-10, self.similarity) / np.maximum(1e-10, self.tp)
         named = {'HOTA': np.sqrt(det * ass), 'DetA': det, 'AssA': ass, 'LocA': loc}
         return {name: float(values.mean()) for name, values in named.items()}
 
@@ -66,8 +66,8 @@ def count_hota(frames: TrackedFrames) -> HotaCounts:
     """
     truths, tracks, similarity = _match(frames)
     passed = similarity >= ALPHAS[:, None] - EPSILON
-    hits = passed.sum(axis=1)
-    return HotaCounts(hits, frames.truth_lengths.sum() - hits, frames.track_lengths.sum() - hits,
+    tp = passed.sum(axis=1)
+    return HotaCounts(tp, frames.truth_lengths.sum() - tp, frames.track_lengths.sum() - tp,
                       (passed * similarity).sum(axis=1),
                       _association(frames, truths, tracks, passed))
 
@@ -99,9 +99,9 @@ def _alignment(frames: TrackedFrames) -> np.ndarray:
 
 def _association(frames: TrackedFrames, truths: np.ndarray, tracks: np.ndarray,
                  passed: np.ndarray) -> np.ndarray:
-    """Sum over the hits, at each threshold, of their share in both identities: (19,)."""
+    """Sum over the true positives, at each threshold, of their share in both identities: (19,)."""
     pairs, which = np.unique(truths * frames.num_tracks + tracks, return_inverse=True)
-    together = np.stack([np.bincount(which, hits, len(pairs)) for hits in passed])
+    together = np.stack([np.bincount(which, matched, len(pairs)) for matched in passed])
     truths, tracks = np.divmod(pairs, max(frames.num_tracks, 1))
     union = frames.truth_lengths[truths] + frames.track_lengths[tracks] - together
     return (together ** 2 / union).sum(axis=1)

@@ -15,31 +15,37 @@ from .tracked_frames import MATCH_THRESHOLD, Counts, TrackedFrames
 
 @dataclass
 class IdentityCounts(Counts):
-    """Detections with the right identity, truths without it, predictions without it."""
+    """What IDF1 counts, over all frames.
 
-    hits: int
-    misses: int
-    surplus: int
+    Attributes:
+        tp: IDTP, detections with the right identity.
+        fn: IDFN, true detections without it.
+        fp: IDFP, predicted detections without it.
+    """
+
+    tp: int
+    fn: int
+    fp: int
 
     @property
     def num_truths(self) -> int:
         """True detections, summed over frames."""
-        return self.hits + self.misses
+        return self.tp + self.fn
 
     @property
     def num_tracked(self) -> int:
         """Predicted detections, summed over frames."""
-        return self.hits + self.surplus
+        return self.tp + self.fp
 
     def scores(self) -> dict[str, float]:
         """IDF1, and its recall IDR and precision IDP."""
-        return {'IDF1': 2 * self.hits / max(1, self.num_truths + self.num_tracked),
-                'IDR': self.hits / max(1, self.num_truths),
-                'IDP': self.hits / max(1, self.num_tracked)}
+        return {'IDF1': 2 * self.tp / max(1, self.num_truths + self.num_tracked),
+                'IDR': self.tp / max(1, self.num_truths),
+                'IDP': self.tp / max(1, self.num_tracked)}
 
     def totals(self) -> dict[str, int]:
         """IDTP, IDFN, IDFP."""
-        return {'IDTP': self.hits, 'IDFN': self.misses, 'IDFP': self.surplus}
+        return {'IDTP': self.tp, 'IDFN': self.fn, 'IDFP': self.fp}
 
 
 def count_identity(frames: TrackedFrames) -> IdentityCounts:
@@ -48,6 +54,6 @@ def count_identity(frames: TrackedFrames) -> IdentityCounts:
     for truths, tracks, similarity in zip(frames.truths, frames.tracks, frames.similarity,
                                           strict=True):
         together[truths[:, None], tracks] += similarity >= MATCH_THRESHOLD
-    hits = int(together[linear_sum_assignment(together, maximize=True)].sum())
-    return IdentityCounts(hits, int(frames.truth_lengths.sum()) - hits,
-                          int(frames.track_lengths.sum()) - hits)
+    tp = int(together[linear_sum_assignment(together, maximize=True)].sum())
+    return IdentityCounts(tp, int(frames.truth_lengths.sum()) - tp,
+                          int(frames.track_lengths.sum()) - tp)

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from vatrack.files import ResultError
 from vatrack.structures import MASK_KINDS, TrackRecord
 
-from .ap_metrics import ImageAP, VideoAP
+from .ap_metrics import ImageAP, VideoAP, detection_boxes
 from .miou import MeanIoU
 from .protocols import Protocol
 from .tracking import Tracking
@@ -82,7 +82,8 @@ def _lacking(name: str, protocol: Protocol, tracks: Sequence[TrackRecord],
              pairs: Mapping[str, str], true_kinds: Sequence[str]) -> str | None:
     """Why a metric cannot be computed, and the remedy; None if it can."""
     predicted = set(tracks[0].masks) if tracks else set(MASK_KINDS)
-    bare = next((track for track in tracks if track.bboxes is None), None)
+    bare = next((track for track in tracks for kind in pairs.values()
+                 if detection_boxes(track, kind) is None), None)
     if METRICS[name] is ImageAP and protocol.image_detection_area == 'box' and bare is not None:
         return (f'protocol {protocol.name!r} takes areas from boxes, but track {bare.track_id} of '
                 f'video {bare.video_id} has no boxes; write bboxes into the results, or choose the '

@@ -27,7 +27,7 @@ YTVIS_AREAS = {'L': (256**2, 1e10), 'M': (128**2, 256**2), 'S': (0, 128**2)}
 
 @dataclass(frozen=True)
 class Stratum:
-    """Truth that counts; truth outside is ignored: neither a hit nor a miss.
+    """Truth that counts; truth outside is ignored: neither found nor missed.
 
     Attributes:
         area: Range of mask area in pixels, of truth and of detections.
@@ -55,7 +55,7 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class Budgets:
+class MaxDetections:
     """How many detections per class count in one image or one video.
 
     Attributes:
@@ -70,7 +70,7 @@ class Budgets:
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every budget in use, ascending."""
+        """Every number in use, ascending."""
         return tuple(sorted({self.ap, self.fixed, *self.recall}))
 
 
@@ -115,9 +115,12 @@ class Protocol:
         class_rule: Class of a track whose frames have classes of their own.
         strata_at_50: Strata at IoU .5 (``AP50_S``) or over all ten (``AP_S``).
         image_detection_area: Area by which an unmatched detection of one frame
-            belongs to an area stratum: its mask's or its box's.
-        image: Detection budgets at image level.
-        video: Detection budgets at video level.
+            belongs to an area stratum: its mask's or its box's (the visible
+            box, for visible masks of models that predict one).
+        image_recall_at_50: Whether recall by occlusion at image level is taken
+            at IoU .5 too (``AR50_H``).
+        image: Most detections at image level.
+        video: Most detections at video level.
         decimals: Rounding of the fractions; None: not rounded.
         score_thr: Least score of a track that exists for HOTA, CLEAR, IDF1 and
             mIoU; AP and AR rank all tracks instead.
@@ -133,8 +136,9 @@ class Protocol:
     class_rule: ClassRule = 'majority'
     strata_at_50: bool = True
     image_detection_area: Literal['mask', 'box'] = 'mask'
-    image: Budgets = Budgets()
-    video: Budgets = Budgets()
+    image_recall_at_50: bool = False
+    image: MaxDetections = MaxDetections()
+    video: MaxDetections = MaxDetections()
     decimals: int | None = None
     score_thr: float = .3
     overlap: OverlapRules = OverlapRules('predictions as they are; occluded region: what the '
@@ -167,23 +171,25 @@ class Protocol:
         return replace(self, occlusions=dict(zip(names, pairwise(bins), strict=True)))
 
 
-_SAILVOS_OCCLUSIONS = {'P': (0, .25), 'H': (.25, .75)}
-_SAILVOS = {'areas': COCO_AREAS, 'occlusions': _SAILVOS_OCCLUSIONS, 'every_occlusion': (0, .75),
-            'max_occlusion': .75}
+_PARTIAL, _MEDIUM, _HEAVY = (0, .25), (.25, .5), (.25, .75)
+_SAILVOS = {'areas': COCO_AREAS, 'every_occlusion': (0, .75), 'max_occlusion': .75}
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         Protocol('sailvos', 'VATrack (paper and public code), without the accidents of its code',
-                 **_SAILVOS),
-        # Boxes as areas, two budgets and the first frame's class: what the code does.
+                 **_SAILVOS, occlusions={'P': _PARTIAL, 'H': _HEAVY}),
+        # Boxes as areas, AP of 100 and AP50 of 1000 detections, the first frame's class: what
+        # the code does. It also computes a medium bin and recalls at IoU .5, which the paper
+        # does not print.
         Protocol('sailvos-legacy', 'VATrack, public code as it is, for published numbers',
-                 **_SAILVOS, class_rule='first', image_detection_area='box',
-                 image=Budgets(ap=100, fixed=1000, recall=(100, 300, 1000)), decimals=3),
+                 **_SAILVOS, occlusions={'P': _PARTIAL, 'medium': _MEDIUM, 'H': _HEAVY},
+                 class_rule='first', image_detection_area='box', image_recall_at_50=True,
+                 image=MaxDetections(ap=100, fixed=1000, recall=(100, 300, 1000)), decimals=3),
         # X, extreme, is open below: .75 itself is heavy.
         Protocol('sailvos-full', 'as sailvos, but no truth is removed: a perfect predictor has 1',
                  areas=COCO_AREAS,
-                 occlusions={**_SAILVOS_OCCLUSIONS, 'X': (math.nextafter(.75, 1), 1)},
+                 occlusions={'P': _PARTIAL, 'H': _HEAVY, 'X': (math.nextafter(.75, 1), 1)},
                  every_occlusion=(0, 1)),
         Protocol('ytvis', 'YouTube-VIS (youtubevos/cocoapi)', areas=YTVIS_AREAS,
                  strata_at_50=False),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from vatrack.structures import MASK_KINDS
 
 from .protocols import Protocol
-from .tracking import CLASS_AVERAGES, SHAPES
+from .tracking import CLASS_AVERAGES, COUNTS, SHAPES
 
 Metrics = Mapping[str, float]
 
@@ -17,7 +17,6 @@ _CLASSES = {'': 'pooled', **dict(zip(CLASS_AVERAGES, ('det avg', 'cls avg'), str
 #: Columns of tracking tables that every row has; the first stands for the strata too.
 _TRACKING = {'HOTA': ('HOTA', 'DetA', 'AssA', 'LocA'), 'CLEAR': ('MOTA', 'MOTP', 'IDSW', 'Frag'),
              'IDF1': ('IDF1', 'IDR', 'IDP')}
-_COUNTS = ('IDSW', 'Frag')
 #: Main numbers by column title, for the table of categories.
 _MAIN = {'AP': 'image/AP', 'vAP': 'video/vAP', 'AR': 'image/AR', 'vAR': 'video/vAR',
          'HOTA': 'video/HOTA', 'MOTA': 'video/MOTA', 'IDF1': 'video/IDF1',
@@ -62,13 +61,16 @@ def _precision(metrics: Metrics, protocol: Protocol) -> str:
 def _recall(metrics: Metrics, protocol: Protocol) -> str:
 
     def columns(level: str) -> dict[str, str]:
-        budgets = getattr(protocol, level).recall
-        return {f'AR@{budget}': f'@{budget}' for budget in budgets} | {
-            name: f'@{budgets[-1]}_{name}' for name in _strata(protocol)}
+        max_dets = getattr(protocol, level).recall
+        return {f'AR@{most}': f'@{most}' for most in max_dets} | {
+            name: f'@{max_dets[-1]}_{name}' for name in _strata(protocol)}
 
     same = columns('image') == columns('video')
     made = [_by_level(metrics, lambda level: f'{_LEVELS[level]}AR', columns, levels)
             for levels in ([tuple(_LEVELS)] if same else [(level,) for level in _LEVELS])]
+    if protocol.image_recall_at_50:
+        at_50 = {f'AR50_{name}': f'50_{name}' for name in protocol.occlusions}
+        made.append(_by_level(metrics, lambda level: 'AR', lambda level: at_50, ['image']))
     return '\n'.join(table for table in made if table)
 
 
@@ -125,19 +127,42 @@ def _strata(protocol: Protocol) -> list[str]:
 
 def _cell(metrics: Metrics, name: str, suffix: str = '') -> str:
     """A number as text; a fraction in percent."""
-    value = metrics.get(f'{name}{suffix}')
-    if value is None:
+    name = f'{name}{suffix}'
+    if name not in metrics:
         return ''
-    base, _, last = name.rpartition('/')
-    if last in _COUNTS and suffix != CLASS_AVERAGES[1]:
-        return str(int(value))
-    if last == 'MOTA':
-        # It may be negative; that there is no truth is told by the counts.
-        counted = '' if suffix == CLASS_AVERAGES[1] else suffix
-        missing = not metrics[f'{base}/TP{counted}'] + metrics[f'{base}/FN{counted}']
+    if is_count(name):
+        return str(int(metrics[name]))
+    value = shown_number(metrics, name)
+    return 'n/a' if value is None else format(value, '.1f')
+
+
+def shown_number(metrics: Metrics, name: str) -> float | None:
+    """A metric as people read it: a count, or a fraction in percent; None if there is no truth.
+
+    Args:
+        metrics: As :func:`vatrack.evaluation.evaluate.evaluate` returns them.
+        name: One of their names.
+    """
+    base = _base(name)
+    if base == 'MOTA' or base in COUNTS:
+        # They may be 0 and less; that there is no truth is told by the counts.
+        head, _, tail = name.removesuffix(CLASS_AVERAGES[1]).partition(base)
+        missing = not any(metrics.get(f'{head}{each}{tail}', 1) for each in ('TP', 'FN'))
     else:
-        missing = value < 0
-    return 'n/a' if missing else format(100 * value, '.1f')
+        missing = metrics[name] < 0
+    if missing:
+        return None
+    return metrics[name] if is_count(name) else 100 * metrics[name]
+
+
+def is_count(name: str) -> bool:
+    """Whether the metric of this full name is a count: ``'amodal/video/IDSW_P'``."""
+    return _base(name) in COUNTS
+
+
+def _base(name: str) -> str:
+    """``'amodal/video/box/MOTA_P'`` -> ``'MOTA'``; so for ``'amodal/video/MOTA/fish'``."""
+    return name.split('/', 2)[2].removeprefix(SHAPES['box']).partition('/')[0].partition('_')[0]
 
 
 def _table(titles: Sequence[str], widths: Sequence[int], columns: Sequence[str],

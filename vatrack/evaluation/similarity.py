@@ -48,7 +48,7 @@ class FrameSimilarity:
 
 @dataclass(frozen=True)
 class Appearances:
-    """Where tracks, or truths, have a pixel: E times, in order of frame, then of position.
+    """Where tracks, or truths, are: E times, in order of frame, then of position.
 
     Attributes:
         frames: (E,) int64 positions among the frames.
@@ -61,9 +61,9 @@ class Appearances:
     areas: np.ndarray
 
     @classmethod
-    def of(cls, areas: np.ndarray) -> Appearances:
-        """From areas (N, T), 0 where absent."""
-        frames, owners = np.nonzero(areas.T)
+    def of(cls, areas: np.ndarray, present: np.ndarray) -> Appearances:
+        """From areas (N, T), and where N tracks, or truths, are: (N, T) bool."""
+        frames, owners = np.nonzero(present.T)
         return cls(frames, owners, areas[owners, frames])
 
 
@@ -72,8 +72,8 @@ class Pairs:
     """P pairs of a track and a truth that overlap in a frame, in order of frame, track, truth.
 
     Attributes:
-        tracks: (P,) int64 positions among the appearances of tracks.
-        truths: (P,) int64 positions among the appearances of truths.
+        tracks: (P,) int64 positions among :attr:`VideoSimilarity.tracks`.
+        truths: (P,) int64 positions among :attr:`VideoSimilarity.truths`.
         iou: (P,) float64 mask IoU.
         intersections: (P,) int64 pixels, exact.
     """
@@ -92,21 +92,28 @@ class VideoSimilarity:
         blocks: IoUs of each frame, (D, G) float64: of the tracks and truths that are in it.
         track_areas: (N, T) int64 pixels, 0 where absent.
         truth_areas: (M, T) int64 pixels, 0 where absent.
+        detected: (N, T) bool, where a track has a mask, be it one without a pixel.
     """
 
     blocks: Sequence[np.ndarray]
     track_areas: np.ndarray
     truth_areas: np.ndarray
+    detected: np.ndarray
 
     @cached_property
     def tracks(self) -> Appearances:
-        """Where the tracks are."""
-        return Appearances.of(self.track_areas)
+        """Where the tracks have a pixel."""
+        return Appearances.of(self.track_areas, self.track_areas > 0)
 
     @cached_property
     def truths(self) -> Appearances:
-        """Where the truths are."""
-        return Appearances.of(self.truth_areas)
+        """Where the truths have a pixel."""
+        return Appearances.of(self.truth_areas, self.truth_areas > 0)
+
+    @cached_property
+    def detections(self) -> Appearances:
+        """Where the tracks have a mask; those of area > 0 are :attr:`tracks`, in that order."""
+        return Appearances.of(self.track_areas, self.detected)
 
     @cached_property
     def frames(self) -> list[FrameSimilarity]:
@@ -177,16 +184,18 @@ def video_similarity(tracks: Sequence[Sequence[RLE | None]], truths: Sequence[Se
     """Compare N tracks with M truths, each a list of ``num_frames`` masks or None."""
     areas = np.zeros((num_frames, len(tracks) + len(truths)), np.int64)
     columns = list(zip(*tracks, *truths, strict=True)) or [()] * num_frames
-    present = np.fromiter(map(bool, chain.from_iterable(columns)), bool, areas.size)
+    present = np.fromiter(map(bool, chain.from_iterable(columns)), bool,
+                          areas.size).reshape(areas.shape)
     blocks = []
     # Areas with IoUs, one frame after the other: its masks are in the cache when read again.
-    for row, where, column in zip(areas, present.reshape(areas.shape), columns, strict=True):
+    for row, where, column in zip(areas, present, columns, strict=True):
         masks = [mask for mask in column if mask]
         row[where] = found = rle.areas(masks)
         masks = list(compress(masks, found.tolist()))
         middle = np.count_nonzero(row[:len(tracks)])
         blocks.append(_mask_iou(masks[:middle], masks[middle:]))
-    return VideoSimilarity(blocks, areas.T[:len(tracks)], areas.T[len(tracks):])
+    return VideoSimilarity(blocks, areas.T[:len(tracks)], areas.T[len(tracks):],
+                           present.T[:len(tracks)])
 
 
 def mean_areas(areas: np.ndarray) -> np.ndarray:

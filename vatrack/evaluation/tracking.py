@@ -25,6 +25,8 @@ CLASS_AVERAGES = ('_det_averaged', '_class_averaged')
 
 _ALL = 'all'
 _NOTHING = TrackedFrames((), (), (), 0, 0)
+#: Names of the numbers that are counts, not fractions.
+COUNTS = frozenset(name for count in _COUNTERS.values() for name in count(_NOTHING).totals())
 
 
 class Tracking:

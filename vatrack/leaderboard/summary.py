@@ -48,7 +48,7 @@ def summarise(runs: Sequence[Mapping[str, float]], strata_at_50: bool = True) ->
     for level in LEVELS:
         for kind in MASK_KINDS:
             columns = {column: [_percent(run, f'{kind}/{level}/', name) for run in runs]
-                       for column, name in _names(level, strata_at_50).items()
+                       for column, name in metric_names(level, strata_at_50).items()
                        if all(f'{kind}/{level}/{name}' in run for run in runs)}
             if columns:
                 spread = None
@@ -61,8 +61,8 @@ def summarise(runs: Sequence[Mapping[str, float]], strata_at_50: bool = True) ->
     return summaries
 
 
-def _names(level: str, strata_at_50: bool) -> dict[str, str]:
-    """Names of the metrics by column."""
+def metric_names(level: str, strata_at_50: bool) -> dict[str, str]:
+    """Names of the metrics by column, in the order of columns: ``{'AP': 'vAP', ...}``."""
     ap, at_50 = 'vAP' if level == 'video' else 'AP', '50' if strata_at_50 else ''
     names = {column: {'AP': ap, '50': f'{ap}50'}.get(column, f'{ap}{at_50}_{column}')
              for column in COLUMNS}

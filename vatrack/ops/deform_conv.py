@@ -1,7 +1,17 @@
 """Deformable convolution, plain and modulated, by torchvision.
 
+Backbones with ``dcn=dict(type='DCN')`` or ``'DCNv2'`` need it, and heads of mmdet that align their
+features. At a place p of the output, with kernel taps k at p_k, offsets d_k and factors m_k,
+
+    y(p) = sum_k w_k * m_k(p) * x(p + p_k + d_k(p)),
+
+x being sampled bilinearly and zero outside of the image; plain is m = 1.
+
 mmcv and torchvision lay the tensors out alike: offsets (B, 2 * G * kh * kw, H', W') hold a (y, x)
-pair for each kernel tap of each of the G groups, masks (B, G * kh * kw, H', W') a factor.
+pair for each kernel tap of each of the G groups, masks (B, G * kh * kw, H', W') a factor. They
+differ in the arguments: mmcv hands over the tensors for the results and buffers of its own, names
+the geometry by axis (W before H for plain, H before W for modulated), and has no bias in the plain
+one.
 """
 from __future__ import annotations
 
@@ -60,7 +70,9 @@ def deform_conv_backward_input(input: Tensor, offset: Tensor, grad_output: Tenso
                                columns: Tensor, **layer: int) -> None:
     """Gradients of :func:`deform_conv_forward` for input and offset, into the tensors given.
 
-    torchvision computes all gradients at once; mmcv asks for the weight's in a call of its own.
+    torchvision computes all gradients at once; mmcv asks for the weight's in a call of its own, so
+    that they are computed twice. To keep them from one call to the next would need a state whose
+    end nobody tells.
     """
     grads = _gradients(grad_output, input, weight, offset, None, None, _plain_geometry(**layer))
     grad_input.copy_(grads.input)
@@ -134,6 +146,8 @@ def _convolve(input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None
 def _gradients(grad_output: Tensor, input: Tensor, weight: Tensor, offset: Tensor,
                mask: Tensor | None, bias: Tensor | None, geometry: _Geometry) -> _Gradients:
     tensors = to_compute_dtype(grad_output, *_complete(input, weight, offset, mask, bias))
+    # The operator itself, since mmcv calls from the backward pass of its own autograd function:
+    # there is no graph that torchvision's public function could go back through.
     return _Gradients(*torch.ops.torchvision._deform_conv2d_backward(
         *tensors, *geometry, mask is not None))
 

@@ -1,4 +1,9 @@
-"""Sigmoid focal loss, by torchvision; mmdet calls mmcv's for tensors on the GPU."""
+"""Sigmoid focal loss, by torchvision; mmdet calls mmcv's for tensors on the GPU.
+
+With p the sigmoid of a logit, and p_t = p, a_t = alpha for the target class but p_t = 1 - p,
+a_t = 1 - alpha for the others, the loss is -a_t * (1 - p_t)^gamma * log(p_t). torchvision takes the
+logarithm from the logit, so that it stays finite where p is rounded to 0 or 1.
+"""
 from __future__ import annotations
 
 import torch
@@ -27,6 +32,9 @@ def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, ou
 def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor,
                                 gamma: float, alpha: float) -> None:
     """Derivative of each loss of :func:`sigmoid_focal_loss_forward` by its logit."""
+    # By autograd, as torchvision has no backward operator of its own here. Every loss depends on
+    # one logit alone, so the gradient of their sum holds the derivative of each. mmcv multiplies
+    # it by the gradient of its output itself, and has switched autograd off.
     logits, weight = to_compute_dtype(input, weight)
     with torch.enable_grad():
         logits = logits.detach().requires_grad_()
@@ -35,6 +43,7 @@ def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor, g
 
 
 def _loss(logits: Tensor, weight: Tensor, target: Tensor, gamma: float, alpha: float) -> Tensor:
+    # Background, K, equals no column: a row of zeros, as mmcv's kernel has it.
     is_target = target[:, None] == torch.arange(logits.shape[1], device=logits.device)
     loss = sigmoid_focal_loss(logits, is_target.to(logits), alpha, gamma)
     return loss * weight[target][:, None] if weight.numel() else loss

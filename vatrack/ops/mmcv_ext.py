@@ -55,6 +55,9 @@ def get_compiling_cuda_version() -> str:
 
 
 def __getattr__(name: str) -> Callable[..., NoReturn]:
+    # mmcv's modules check at import that the extension has all their functions (load_ext), so each
+    # name must be there for mmcv.ops to be imported; what is lacking is said at the call. Python
+    # itself asks modules for names like __path__, which must fail as usual.
     if name.startswith('_'):
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 

@@ -1,4 +1,10 @@
-"""Multi-scale deformable attention, by the plain PyTorch form that mmcv has for the CPU."""
+"""Multi-scale deformable attention, by the plain PyTorch form that mmcv has for the CPU.
+
+Deformable DETR, DINO and the pixel decoder of Mask2Former need it; on the CPU mmcv calls its plain
+form itself, on the GPU this module. The form samples with ``grid_sample`` (a location of 0 is the
+outer edge of the first pixel, zeros outside), which is what the compiled kernel does, and adds up
+afterwards: it holds all samples (B * heads, D, Q, L * P) at once, which the kernel does not.
+"""
 from __future__ import annotations
 
 import torch
@@ -32,6 +38,8 @@ def ms_deform_attn_backward(value: Tensor, spatial_shapes: Tensor, level_start_i
                             grad_output: Tensor, grad_value: Tensor, grad_sampling_loc: Tensor,
                             grad_attn_weight: Tensor, im2col_step: int) -> None:
     """Gradients of :func:`ms_deform_attn_forward`, into the three ``grad_`` tensors given."""
+    # mmcv keeps only the inputs for the backward pass, as the compiled operator needs no more; so
+    # the forward pass is computed again to have its graph.
     *tensors, grad = to_compute_dtype(value, sampling_locations, attention_weights, grad_output)
     with torch.enable_grad():
         leaves = [tensor.detach().requires_grad_() for tensor in tensors]
@@ -45,5 +53,6 @@ def _attend(value: Tensor, sampling_locations: Tensor, attention_weights: Tensor
             spatial_shapes: Tensor) -> Tensor:
     # Imported late: mmcv.ops can only be imported once its extension is in place.
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
+    # The sizes are needed in Python, to cut the value into levels: one wait for the device.
     return multi_scale_deformable_attn_pytorch(value, spatial_shapes.tolist(), sampling_locations,
                                                attention_weights)

@@ -1,4 +1,8 @@
-"""Non-maximum suppression: hard by torchvision, soft in plain PyTorch."""
+"""Non-maximum suppression: hard by torchvision, soft in plain PyTorch.
+
+RPN and box heads of mmdet call both through ``batched_nms``, which moves the boxes of different
+classes apart before.
+"""
 from __future__ import annotations
 
 import torch
@@ -23,7 +27,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         (K,) int64 indices of the kept boxes, by falling score.
     """
     boxes, scores = to_compute_dtype(boxes, scores)
-    # Rounded as the IoU is, or float32's 0.6 would exceed a threshold of 0.6.
+    # torchvision compares float32 IoUs with a double, mmcv with a float32. An IoU of 0.6 is
+    # 0.60000002 in float32 and would exceed a double of 0.6; rounded alike they are equal.
     threshold = torch.tensor(iou_threshold, dtype=torch.float32).item()
     return torchvision.ops.nms(_widened(boxes, offset), scores, threshold)
 
@@ -46,6 +51,8 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
     Returns:
         (K,) int64 indices of the kept boxes, by falling decayed score.
     """
+    # One box after the other, because each decay may change which is the next. mmcv brings the
+    # tensors to the CPU before, so no step waits for a device.
     boxes, scores = to_compute_dtype(boxes, scores)
     extents = _widened(boxes, offset)
     alive = torch.arange(len(boxes), device=boxes.device)
@@ -58,6 +65,7 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
         ious = torchvision.ops.box_iou(extents[kept[-1], None], extents[alive])[0].nan_to_num(0.)
         scores = scores * _decay(ious, iou_threshold, sigma, method)
         stays = scores >= min_score
+        # It is kept already; its overlap with itself is no reason to look at it again.
         stays[best] = False
         alive, scores = alive[stays], scores[stays]
     if not kept:
@@ -68,7 +76,11 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
 
 
 def _widened(boxes: Tensor, offset: int) -> Tensor:
-    """Boxes (N, 4) whose plain width and height are those that mmcv's offset means."""
+    """Boxes (N, 4) whose plain width and height are those that mmcv's offset means.
+
+    Intersections are right as well: min(x2 + o, x2' + o) - max(x1, x1') is
+    min(x2, x2') - max(x1, x1') + o, which is mmcv's.
+    """
     return torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
 
 

@@ -1,4 +1,10 @@
-"""RoIAlign: average pooling by torchvision, maximum pooling on top of it."""
+"""RoIAlign: average pooling by torchvision, maximum pooling on top of it.
+
+RoI heads crop their features with it. torchvision's kernel has mmcv's arguments and rules
+(``aligned``; samples up to one pixel outside take the border's value; ``sampling_ratio`` 0 takes
+ceil(side / bins) samples), but averages only. For the maximum, every sample of a bin becomes a bin
+of its own with one sample, whose average is the sample; the maximum over them is the rest.
+"""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -29,6 +35,8 @@ class _Pooling(NamedTuple):
 
     def backward(self, grad: Tensor, rois: Tensor, shape: torch.Size) -> Tensor:
         """Gradient of ``forward`` for features of the given shape."""
+        # The operator itself: mmcv's autograd function calls from its own backward pass, where
+        # there is no graph to go back through.
         return torch.ops.torchvision._roi_align_backward(
             grad, rois, self.spatial_scale, self.height, self.width, *shape,
             self.sampling_ratio, self.aligned)
@@ -38,10 +46,13 @@ class _Pooling(NamedTuple):
 
         Regions without area take none and are left out.
         """
+        # The kernel's own rule for the number of samples, which differs by region: regions of one
+        # number are pooled together, as a tensor has one size.
         if self.sampling_ratio > 0:
             grids = rois.new_full((len(rois), 2), self.sampling_ratio)
         else:
             sizes = rois[:, [4, 3]] * self.spatial_scale - rois[:, [2, 1]] * self.spatial_scale
+            # Without alignment a region is a pixel wide at least (Detectron's first version).
             sizes = sizes if self.aligned else sizes.clamp(min=1)
             grids = (sizes / sizes.new_tensor([self.height, self.width])).ceil()
         distinct, group = grids.int().unique(dim=0, return_inverse=True)
@@ -114,6 +125,7 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argm
         return
     total = torch.zeros_like(grad_input, dtype=grad.dtype)
     for chosen, grid in pooling.by_grid(boxes):
+        # The gradient of a maximum goes to the sample that it was, all others get zero.
         argmax = argmax_y[chosen].long() * grid[1] + argmax_x[chosen].long()
         bins = grad.new_zeros(*argmax.shape, grid[0] * grid[1])
         bins.scatter_(-1, argmax[..., None], grad[chosen][..., None])

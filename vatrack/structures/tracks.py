@@ -22,8 +22,9 @@ class TrackRecord:
         score: Score of the track.
         frames: The N frames where the track is: positions in time, ascending,
             0 for the first frame of the video. The lists below follow them.
-        masks: By kind, N RLEs at the video's resolution; None where there is no
-            pixel of that kind. Tracks of boxes alone have no kind.
+        masks: By kind, N RLEs at the video's resolution; None where the track
+            has no mask of that kind. (A mask without a pixel is a detection all
+            the same.) Tracks of boxes alone have no kind.
         scores: N scores of the single frames.
         bboxes: N xyxy boxes in pixels, of the main kind (amodal unless the
             tracks are visible only).
@@ -164,16 +165,17 @@ class TrackCollector:
     def _said_tracks(self, pred_tracks: Any) -> Iterator[TrackRecord]:
         rows = zip(*(pred_tracks[key].tolist() for key in ('instances_id', 'labels', 'scores')),
                    strict=True)
-        taken: set[int] = set()
+        # Tracks without a pixel in any frame are none. Sorted by id only, so that of the rows of
+        # one identity the first keeps its id.
+        known = sorted((row for row in rows if row[0] in self._frames), key=lambda row: row[0])
         fresh = max(self._frames, default=-1) + 1
-        # Sorted by id only: the first row of an identity keeps its id.
-        for track_id, label, score in sorted(rows, key=lambda row: row[0]):
-            if track_id not in self._frames:  # without a pixel in any frame
-                continue
-            own = track_id
-            if track_id in taken:
-                own, fresh = fresh, fresh + 1
-            taken.add(track_id)
+        further = []
+        for row, (track_id, label, score) in enumerate(known):
+            if row and known[row - 1][0] == track_id:
+                further.append((track_id, label, score))
+            else:
+                yield self._record(track_id, track_id, self.categories[label], score)
+        for own, (track_id, label, score) in enumerate(further, start=fresh):
             yield self._record(track_id, own, self.categories[label], score)
 
     def _record(self, instance_id: int, own: int, category: int, score: float) -> TrackRecord:

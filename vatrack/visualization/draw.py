@@ -11,8 +11,8 @@ from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import bboxes
 
 from .areas import fill, hatch, occluded_part
-from .chips import Point, draw_chips, mask_anchor
 from .contour import box_lines, contour_lines, stroke
+from .labels import Point, draw_labels, mask_anchor
 from .patches import EMPTY, MaskPatch, mask_patch
 from .style import SHOWN, DrawnInstance, DrawStyle
 
@@ -36,14 +36,15 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
     What ``style.show`` names is drawn, each by itself:
 
     ``'visible'``   a translucent fill of the visible mask; also its outline if
-                    there is no amodal mask.
+                    there is no amodal mask. ``style.filled_kind`` may fill the
+                    amodal mask instead.
     ``'amodal'``    the outline of the amodal mask: solid where the object is
                     visible, dashed where it is hidden.
     ``'occluded'``  diagonal lines where the object is hidden: amodal, but not
                     visible. An object without visible mask has no such part:
                     whether it is hidden is not known.
     ``'boxes'``     thin boxes; the visible one dashed beside an amodal one.
-    ``'ids'``, ``'classes'``, ``'scores'``   the parts of a chip. On crowded or
+    ``'ids'``, ``'classes'``, ``'scores'``   the parts of a label. On crowded or
                     small frames scores are left out first, then classes.
 
     Args:
@@ -65,7 +66,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
     width = style.line_width or _fitted(canvas, 1 / 420, 1)
     objects = [_placed(instance, image.shape, canvas.shape) for instance in instances]
     for each in objects:
-        _fill_visible(canvas, each, style)
+        _fill(canvas, each, style)
     for each in objects:
         _hatch_occluded(canvas, each, style, width)
     for each in objects:
@@ -74,7 +75,7 @@ def draw_instances(image: np.ndarray, instances: Sequence[DrawnInstance], *, sca
         for each in objects:
             _draw_boxes(canvas, each, max(round(width / 2), 1))
     anchors = {number: anchor for number, each in enumerate(objects) if (anchor := _anchor(each))}
-    draw_chips(canvas, [instances[number] for number in anchors], list(anchors.values()),
+    draw_labels(canvas, [instances[number] for number in anchors], list(anchors.values()),
                style.show, style.font_size or _fitted(canvas, 1 / 50, 10))
     return canvas
 
@@ -116,9 +117,10 @@ def _placed(instance: DrawnInstance, shape: tuple[int, ...], target: tuple[int, 
                    {kind: np.asarray(box, float) * factor for kind, box in boxes.items()})
 
 
-def _fill_visible(canvas: np.ndarray, each: _Placed, style: DrawStyle) -> None:
-    if 'visible' in style.show and 'visible' in each.masks and each.instance.filled:
-        fill(canvas, each.masks['visible'], each.instance.rgb, style.fill_opacity)
+def _fill(canvas: np.ndarray, each: _Placed, style: DrawStyle) -> None:
+    kind = style.filled_kind
+    if kind in style.show and kind in each.masks and each.instance.filled:
+        fill(canvas, each.masks[kind], each.instance.rgb, style.fill_opacity)
 
 
 def _hatch_occluded(canvas: np.ndarray, each: _Placed, style: DrawStyle, width: int) -> None:
@@ -146,7 +148,7 @@ def _draw_boxes(canvas: np.ndarray, each: _Placed, width: int) -> None:
 
 
 def _anchor(each: _Placed) -> Point | None:
-    """Where the chip goes; None if nothing of the instance is in the frame."""
+    """Where the label goes; None if nothing of the instance is in the frame."""
     for kind in MASK_KINDS:
         if kind in each.masks and not each.masks[kind].is_empty:
             return mask_anchor(each.masks[kind])

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vatrack.evaluation.similarity import video_similarity
-from vatrack.evaluation.truth import truth_tracks
+from vatrack.evaluation.truth import TruthTrack, truth_tracks
 from vatrack.files import resolve_image
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, TrackRecord, Video
 from vatrack.structures.rle import RLE, encode
@@ -20,6 +20,9 @@ from vatrack.video import VideoWriter
 from .contact_sheet import contact_sheet, save_image, stack_sheets
 from .draw import DrawnInstance, draw_instances, resize_image
 from .palette import Color, track_color
+
+#: Masks of one object by kind: one for each of the T frames of a video, None where there is none.
+Tube = dict[str, list[RLE | None]]
 
 _PANEL_WIDTH = 640
 _CELL_WIDTH = 400
@@ -122,26 +125,36 @@ def build_scene(annotations: AnnotationFile, video: Video, tracks: list[TrackRec
     truth_colors, track_colors = colors_by_id(annotations, video, tracks or [])
     layers = {}
     if truth_colors:
-        layers['truth'] = [
-            [DrawnInstance(instance.instance_id, instance.masks,
-                           annotations.categories[instance.category_id],
-                           color=truth_colors[instance.instance_id])
-             for instance in frame.instances] for frame in video.frames]
+        layers['truth'] = [drawn_truth(annotations, frame, truth_colors)
+                           for frame in video.frames]
     if tracks is not None:
-        layers['prediction'] = [
-            [DrawnInstance(track.track_id, masks,
-                           annotations.categories[track.frame_category(index)],
-                           track.frame_score(index), track_colors[track.track_id])
-             for track in tracks if (masks := masks_at(track, index))]
-            for index in range(len(video.frames))]
+        layers['prediction'] = [drawn_tracks(annotations, tracks, index, track_colors)
+                                for index in range(len(video.frames))]
     return VideoScene(video, image_root, layers)
+
+
+def drawn_truth(annotations: AnnotationFile, frame: Frame,
+                colors: Mapping[int, Color]) -> list[DrawnInstance]:
+    """The true objects of a frame, in colours by instance id."""
+    return [DrawnInstance(instance.instance_id, instance.masks,
+                          annotations.categories[instance.category_id],
+                          color=colors[instance.instance_id]) for instance in frame.instances]
+
+
+def drawn_tracks(annotations: AnnotationFile, tracks: Iterable[TrackRecord], index: int,
+                 colors: Mapping[int, Color]) -> list[DrawnInstance]:
+    """The tracks that are in a frame, the ``index``-th, in colours by track id."""
+    return [DrawnInstance(track.track_id, masks,
+                          annotations.categories[track.frame_category(index)],
+                          track.frame_score(index), colors[track.track_id])
+            for track in tracks if (masks := masks_at(track, index))]
 
 
 def masks_at(track: TrackRecord, index: int) -> dict[str, RLE]:
     """Masks of a track in one frame by kind; empty where the track is absent.
 
-    A kind that is null while another is present is drawn as hidden, because
-    result files write null for an empty mask.
+    A kind without a mask, while another has one, is drawn as hidden: as a mask
+    without a pixel.
     """
     position = track.position(index)
     if position is None:
@@ -161,16 +174,31 @@ def colors_by_id(annotations: AnnotationFile, video: Video,
     have the colours that differ most.
     """
     truths = truth_tracks(video, None, annotations.path)
-    kinds = [kind for kind in MASK_KINDS if tracks and kind in tracks[0].masks
-             and any(any(truth.masks(kind)) for truth in truths)]
-    iou = np.zeros((len(tracks), len(truths)))
-    if kinds:
-        length = len(video.frames)
-        iou = video_similarity(
-            [track.spread(track.masks[kinds[0]], length) for track in tracks],
-            [truth.masks(kinds[0]) for truth in truths], length).iou
+    length = len(video.frames)
+    iou = tube_iou([track_tube(track, length) for track in tracks],
+                   [truth_tube(truth) for truth in truths], length)
     return pair_colors([truth.instance_id for truth in truths],
                        [track.track_id for track in tracks], iou)
+
+
+def track_tube(track: TrackRecord, length: int) -> Tube:
+    """Masks of a track over the frames of a video of ``length``."""
+    return {kind: track.spread(masks, length) for kind, masks in track.masks.items()}
+
+
+def truth_tube(truth: TruthTrack) -> Tube:
+    """Masks of a true object over the frames of its video."""
+    return {kind: truth.masks(kind) for kind in MASK_KINDS}
+
+
+def tube_iou(tubes: Sequence[Tube], others: Sequence[Tube], length: int,
+             kinds: Sequence[str] = MASK_KINDS) -> np.ndarray:
+    """Video IoU (N, M), by the first of ``kinds`` of which both sides have a mask; else zeros."""
+    for kind in kinds:
+        pair = [[tube.get(kind, [None] * length) for tube in side] for side in (tubes, others)]
+        if all(any(map(any, side)) for side in pair):
+            return video_similarity(*pair, length).iou
+    return np.zeros((len(tubes), len(others)))
 
 
 def pair_colors(truth_ids: Sequence[int], track_ids: Sequence[int], iou: np.ndarray

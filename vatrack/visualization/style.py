@@ -22,8 +22,8 @@ class DrawnInstance:
         label: Class name or any short text; may be empty.
         score: Confidence in [0, 1], or None for truth.
         color: RGB that replaces the colour of the track id.
-        filled: Whether areas are painted, the visible one and the hatch of the
-            occluded one; else only outlines are.
+        filled: Whether areas are painted, the filled mask and the hatch of the
+            occluded part; else only outlines are.
         boxes: (x1, y1, x2, y2) in pixels of the frame by kind; None takes the
             tight boxes of the masks.
     """
@@ -42,7 +42,7 @@ class DrawnInstance:
         return self.color or track_color(self.track_id)
 
     def caption(self, show: Collection[str] = SHOWN) -> str:
-        """Text of the chip: those of track id, label and score that ``show`` names."""
+        """Text of the label beside it: those of track id, class and score that ``show`` names."""
         parts = {'ids': str(self.track_id), 'classes': self.label,
                  'scores': '' if self.score is None else f'{self.score:.2f}'}
         return ' '.join(text for name, text in parts.items() if text and name in show)
@@ -54,7 +54,8 @@ class DrawStyle:
 
     Attributes:
         show: What is drawn, names out of :data:`SHOWN`; by default all but ``'boxes'``.
-        fill_opacity: Opacity of the visible mask, in [0, 1].
+        filled_kind: Kind of mask that is filled, if it is shown: ``'visible'``, or ``'amodal'``.
+        fill_opacity: Opacity of the filled mask, in [0, 1].
         line_width: Width of outlines in pixels of the drawing; None fits it to the frame.
         font_size: Height of letters in pixels of the drawing; None fits it to the frame.
 
@@ -63,6 +64,7 @@ class DrawStyle:
     """
 
     show: Collection[str] = frozenset(SHOWN) - {'boxes'}
+    filled_kind: str = 'visible'
     fill_opacity: float = 0.45
     line_width: int | None = None
     font_size: int | None = None

@@ -11,6 +11,9 @@ from PIL import ImageFont
 from .paint import blend
 from .palette import Color
 
+#: A font size in pixels at which widths are exact.
+_FINE = 64
+
 
 def draw_text(image: np.ndarray, text: str, origin: tuple[int, int], size: int,
               color: Color) -> None:
@@ -57,6 +60,29 @@ def fit_text(text: str, size: int, width: int) -> str:
         text = text[:-1]
         shortened = f'{text.rstrip()}…' if text else ''
     return shortened
+
+
+def wrap_text(text: str, size: float, width: float) -> list[str]:
+    """Lines of whole words that are at most ``width`` wide, as far as words allow it.
+
+    Args:
+        text: One line.
+        size: Font size, in the unit of ``width``.
+        width: In any unit.
+    """
+    lines: list[str] = []
+    for word in text.split():
+        longer = f'{lines[-1]} {word}' if lines else word
+        if lines and relative_width(longer) * size <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def relative_width(text: str) -> float:
+    """Width of a text, of its font size."""
+    return text_size(text, _FINE)[0] / _FINE if text else 0.
 
 
 @lru_cache(maxsize=64)

@@ -12,12 +12,14 @@ from pycocotools.coco import COCO
 from vatrack.files import ResultError
 from vatrack.files.foreign.coco import export_coco, import_coco
 from vatrack.files.foreign.ytvis import export_ytvis, import_ytvis
+from vatrack.structures import TrackRecord
+from vatrack.structures.rle import encode
 
 KINDS = ('amodal', 'visible')
 
 
 def only(tracks, kind, *names):
-    """Tracks as a format keeps them: one kind, only the frames with a pixel, some of the lists."""
+    """Tracks as a format keeps them: one kind, only the frames with a mask, some of the lists."""
     for track in tracks:
         keep = [i for i, mask in enumerate(track.masks[kind]) if mask is not None]
         track.frames = [track.frames[i] for i in keep]
@@ -106,6 +108,15 @@ def test_coco_kinds_are_joined_by_track_id(tmp_path):
     for track in expected:
         track.bboxes = track.visible_bboxes = None
     assert read == expected
+
+
+def test_coco_keeps_detections_without_a_pixel(tmp_path):
+    """They are false positives; a frame where a track has no mask is none."""
+    mask = encode(np.zeros((1, *SIZES[7]), np.uint8))[0]
+    track = TrackRecord(7, 1, 1, .5, [0, 3], {'amodal': [mask, None]}, scores=[.5, .5])
+    export_coco([track], annotations(), tmp_path / 'a.json')
+    read, = import_coco({'amodal': tmp_path / 'a.json'}, annotations())
+    assert (read.frames, read.masks) == ([0], {'amodal': [mask]})
 
 
 def test_coco_results_suit_pycocotools(tmp_path):

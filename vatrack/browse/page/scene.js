@@ -18,7 +18,7 @@ function openScene(number, content) {
   chooseLevel();
 }
 
-// The server has judged the tracks for every threshold at which others are shown.
+// The server gives the errors for every threshold at which other tracks are shown.
 function chooseLevel() {
   const level = scene.levels.filter(each => each.from <= state.score).at(-1) || null;
   const video = dataset.videos[scene.number];

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..command import Command, Converted, Note
-from ..parts.json_source import Spool
+from ..parts.json_source import EntriesOnDisk
 from ..parts.json_video import JsonOptions, add_source, options_of, write_videos
 from .objects import CocoObjects
 from .source import ByPattern, Grouping, one_by_one, read_coco
@@ -47,11 +47,11 @@ def convert_coco(source: str | Path, options: JsonOptions, grouping: Grouping | 
             and entry.
     """
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with Spool(options.out.parent) as spool:
-        content = read_coco(source, spool, grouping, note)
-        if not len(spool):
+    with EntriesOnDisk(options.out.parent) as entries:
+        content = read_coco(source, entries, grouping, note)
+        if not len(entries):
             note(f'{source} has no annotations: results for it can be submitted, not scored')
-        objects = CocoObjects(source, spool, content.categories, options.kind,
+        objects = CocoObjects(source, entries, content.categories, options.kind,
                               grouping is not one_by_one, stuff)
         return write_videos(content.videos, content.categories, options, objects, note)
 

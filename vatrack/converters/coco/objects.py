@@ -14,7 +14,7 @@ from vatrack.files.annotation_entry import Entry, flag, integer
 from vatrack.structures import MASK_KINDS, Instance
 from vatrack.structures.rle import RLE
 
-from ..parts.json_source import Spool, check_box, located
+from ..parts.json_source import EntriesOnDisk, check_box, located
 from ..parts.json_video import JsonVideo
 from ..parts.segmentation import KindJoiner, by_kind, read_segmentation, subtract
 from .source import ONLY_CLASS
@@ -34,7 +34,7 @@ class CocoObjects:
 
     Attributes:
         path: The file.
-        spool: Its annotations by image id.
+        entries: Its annotations by image id.
         categories: Class name by category id.
         kind: Kind of ``segmentation`` where it stands alone.
         identified: Whether objects must say who they are; else every object of
@@ -43,7 +43,7 @@ class CocoObjects:
     """
 
     path: str | Path
-    spool: Spool
+    entries: EntriesOnDisk
     categories: dict[int, str]
     kind: str
     identified: bool
@@ -57,7 +57,7 @@ class CocoObjects:
             taken: set[int] = set()
             where = f"video '{video.name}', frame '{frame.file_name}'"
             instances = []
-            for index, entry in self.spool.take(frame.id):
+            for index, entry in self.entries.take(frame.id):
                 with located(self.path, 'annotations', index, entry, where):
                     self._check_id(entry)
                     for part in self._parts(entry, joiner):

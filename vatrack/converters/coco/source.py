@@ -13,7 +13,7 @@ from vatrack.video.source import natural_key
 
 from ..command import Note
 from ..common import ConversionError
-from ..parts.json_source import Spool, located, read_category, read_tables, unique
+from ..parts.json_source import EntriesOnDisk, located, read_category, read_tables, unique
 from ..parts.json_video import JsonFrame, JsonVideo, distinct_names
 
 #: Keys of an image for its position in time, the first that is there counts: CocoVID, TAO.
@@ -40,19 +40,19 @@ Grouping = Callable[[Image], tuple[object, str]]
 
 @dataclass(frozen=True, slots=True)
 class CocoSource:
-    """Everything in a COCO-style JSON but its annotations, which are spooled by image id."""
+    """Everything in a COCO-style JSON but its annotations, which stay on disk, by image id."""
 
     categories: dict[int, str]
     videos: list[JsonVideo]
 
 
-def read_coco(path: str | Path, spool: Spool, grouping: Grouping | None,
+def read_coco(path: str | Path, entries: EntriesOnDisk, grouping: Grouping | None,
               note: Note) -> CocoSource:
     """Read a COCO-style JSON.
 
     Args:
         path: The file.
-        spool: Takes its annotations.
+        entries: Takes its annotations.
         grouping: What makes videos of images; None: ``videos`` of the file, or
             the folders of the images if it has no such list.
         note: Told of videos that are named anew, and of missing classes.
@@ -62,13 +62,13 @@ def read_coco(path: str | Path, spool: Spool, grouping: Grouping | None,
             video differ in size; names it.
     """
     readers = {'categories': read_category, 'videos': _read_video, 'images': _read_image}
-    tables = read_tables(path, readers, spool, 'image_id')
+    tables = read_tables(path, readers, entries, 'image_id')
     if not tables['categories']:
         note(f"{path} has no 'categories': all objects are of one class, '{ONLY_CLASS[1]}'")
         tables['categories'] = [ONLY_CLASS]
     categories = unique(path, 'categories', tables['categories'])
     images = unique(path, 'images', [(image.id, image) for image in tables['images']])
-    spool.require_known(images, path, 'image_id', 'images')
+    entries.require_known(images, path, 'image_id', 'images')
     if grouping is None and tables['videos']:
         videos = _listed_videos(path, unique(path, 'videos', tables['videos']), images)
     else:

@@ -20,7 +20,7 @@ from vatrack.files.json_stream import stream_json
 from ..common import ConversionError
 
 
-class Spool:
+class EntriesOnDisk:
     """Entries of a long list, on disk by the group that they belong to.
 
     The list may be in any order and larger than memory; afterwards its entries
@@ -35,7 +35,7 @@ class Spool:
         self._places: dict[int, array] = {}
         self._count = 0
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> EntriesOnDisk:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -73,14 +73,14 @@ class Spool:
 
 
 def read_tables(path: str | Path, readers: Mapping[str, Callable[[Entry], Any]],
-                spool: Spool, group: str) -> dict[str, list[Any]]:
+                entries: EntriesOnDisk, group: str) -> dict[str, list[Any]]:
     """Read the short lists of a JSON file, and put its ``annotations`` on disk.
 
     Args:
         path: The file: one JSON object of lists, in any order.
         readers: What reads the entries of each short list, by its key. A list
             that is absent is empty.
-        spool: Takes the entries of ``annotations``.
+        entries: Takes the entries of ``annotations``.
         group: Key of an annotation by which they are grouped.
 
     Raises:
@@ -94,8 +94,8 @@ def read_tables(path: str | Path, readers: Mapping[str, Callable[[Entry], Any]],
         stream = stream_json(path, on_read)
         for key, entry in stream:
             if key == 'annotations' and key in stream.lists:
-                with located(path, key, len(spool), entry):
-                    spool.add(integer(entry, group), entry)
+                with located(path, key, len(entries), entry):
+                    entries.add(integer(entry, group), entry)
             elif key in tables and key in stream.lists:
                 with located(path, key, len(tables[key]), entry):
                     tables[key].append(readers[key](entry))

@@ -23,7 +23,6 @@ from .tracks import (
     Sources,
     TrackBuilder,
     import_kinds,
-    present,
     read_mask,
     require_kind,
     segmentation,
@@ -40,7 +39,8 @@ def export_coco(tracks: Sequence[TrackRecord], annotations: AnnotationFile, path
         tracks: Tracks of the videos of ``annotations``.
         annotations: The annotation file they belong to; gives the image ids.
         path: JSON file, or zip archive that gets ``results.json``.
-        kind: Kind of the masks; frames without a pixel of it are left out.
+        kind: Kind of the masks. Those without a pixel are written: to COCO's
+            tools they are false positives.
         rle: ``counts`` as 'string' or as 'list' of runs.
 
     Raises:
@@ -53,7 +53,9 @@ def export_coco(tracks: Sequence[TrackRecord], annotations: AnnotationFile, path
             'image_id': images[track.video_id][frame],
             'category_id': track.frame_category(frame), 'score': float(track.frame_score(frame)),
             'segmentation': segmentation(mask, rle), 'track_id': track.track_id}
-            for track in tracks for frame, mask in present(track, kind)))
+            for track in tracks
+            for frame, mask in zip(track.frames, track.masks[kind], strict=True)
+            if mask is not None))
 
 
 def import_coco(sources: Sources, annotations: AnnotationFile,

@@ -1,7 +1,7 @@
 'use strict';
 // Labels of objects: beside them, clear of each other as far as there is room.
 
-const CHIP_HEIGHT = 17, CHIP_PADDING = 4, CHIP_SHARE = .12, MOST_STEPS = 9;
+const LABEL_HEIGHT = 17, LABEL_PADDING = 4, LABEL_SHARE = .12, MOST_STEPS = 9;
 const ruler = document.createElement('canvas').getContext('2d');
 const widths = new Recent(5000);
 
@@ -13,10 +13,10 @@ function drawLabels(panel, objects, toScreen) {
     const anchor = anchorOf(object);
     if (!captions[position] || !anchor) return [];
     const [x, y] = anchor.map(side => side * toScreen);
-    const wide = chipWidth(captions[position]);
-    const place = freePlace({x: x - wide / 2, y: y - CHIP_HEIGHT - 3, wide}, {width, height}, taken);
+    const wide = labelWidth(captions[position]);
+    const place = freePlace({x: x - wide / 2, y: y - LABEL_HEIGHT - 3, wide}, {width, height}, taken);
     taken.push(place);
-    return [chip(object, captions[position], place)];
+    return [labelNode(object, captions[position], place)];
   }));
 }
 
@@ -30,37 +30,37 @@ function anchorOf(object) {
 function fittingCaptions(objects, area) {
   const whole = objects.map(caption);
   const fits = texts => texts.reduce(
-    (sum, text) => sum + (text ? chipWidth(text) * CHIP_HEIGHT : 0), 0) <= CHIP_SHARE * area;
+    (sum, text) => sum + (text ? labelWidth(text) * LABEL_HEIGHT : 0), 0) <= LABEL_SHARE * area;
   const short = objects.map(object => state.show.has('ids') ? String(object.track.id) : '');
   const texts = fits(whole) ? whole : fits(short) ? short : objects.map(() => '');
   return texts.map((text, position) =>
     objects[position].track.key === state.selected ? whole[position] : text);
 }
 
-function chipWidth(text) {
+function labelWidth(text) {
   return widths.obtain(text, () => {
     ruler.font = '600 11px system-ui, sans-serif';
-    return Math.ceil(ruler.measureText(text).width) + 2 * CHIP_PADDING;
+    return Math.ceil(ruler.measureText(text).width) + 2 * LABEL_PADDING;
   });
 }
 
 // The wished place, or the nearest free one above or below it.
 function freePlace({x, y, wide}, stage, taken) {
   const left = clamp(x, 0, Math.max(stage.width - wide, 0));
-  const lowest = Math.max(stage.height - CHIP_HEIGHT, 0);
+  const lowest = Math.max(stage.height - LABEL_HEIGHT, 0);
   const start = clamp(y, 0, lowest);
   for (let step = 0; step < 2 * MOST_STEPS; step++) {
-    const top = start + (step % 2 ? -1 : 1) * Math.ceil(step / 2) * CHIP_HEIGHT;
+    const top = start + (step % 2 ? -1 : 1) * Math.ceil(step / 2) * LABEL_HEIGHT;
     const isFree = top >= 0 && top <= lowest && !taken.some(
       other => left < other.left + other.wide && other.left < left + wide
-        && top < other.top + CHIP_HEIGHT && other.top < top + CHIP_HEIGHT);
+        && top < other.top + LABEL_HEIGHT && other.top < top + LABEL_HEIGHT);
     if (isFree) return {left, top, wide};
   }
   return {left, top: start, wide};
 }
 
-function chip(object, text, place) {
-  const node = el('span', {class: isInFocus(object) ? 'chip' : 'chip faint'}, text);
+function labelNode(object, text, place) {
+  const node = el('span', {class: isInFocus(object) ? 'label' : 'label faint'}, text);
   if (object.errors.length) node.classList.add('wrong');
   node.style.cssText = `left:${place.left}px;top:${place.top}px;background:${object.color};`
     + `color:${textColor(object.color)}`;

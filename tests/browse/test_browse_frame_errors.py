@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from vatrack.browse.judgement import ERRORS, judge, thresholds
+from vatrack.browse.frame_errors import ERRORS, errors_by_threshold, thresholds
 from vatrack.evaluation.similarity import compare_video
 from vatrack.evaluation.truth import truth_tracks
 from vatrack.structures import Frame, Instance, TrackRecord, Video
@@ -44,7 +44,7 @@ def still(left: int, times: Iterable[int] = range(FRAMES), **options: object) ->
 
 def levels(truth: Video, *tracks: TrackRecord, steps: tuple[float, ...] = (0.,)) -> list[dict]:
     truths = truth_tracks(truth, None, 'a.json')
-    return judge(compare_video(truth, tracks, truths, 'amodal', 'amodal'), steps)
+    return errors_by_threshold(compare_video(truth, tracks, truths, 'amodal', 'amodal'), steps)
 
 
 def errors(truth: Video, *tracks: TrackRecord) -> dict[str, list[list[int]]]:
@@ -112,7 +112,7 @@ def test_truth_without_a_pixel_keeps_the_rows_of_the_others():
     assert errors(truth) == {'missed': [[1, 0, 10]]}
 
 
-def test_every_threshold_that_shows_other_tracks_is_judged():
+def test_every_threshold_that_shows_other_tracks_has_errors_of_its_own():
     tracks = still(5, score=.3), still(60, score=.62)
     found = levels(video((5, EVERY)), *tracks, steps=(0, .2, .3, .35, .6, .65, 1))
     assert [level['from'] for level in found] == [0, .35, .65]

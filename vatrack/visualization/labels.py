@@ -1,4 +1,4 @@
-"""Chips: small labels with id, class and score beside each instance."""
+"""Labels with id, class and score beside each instance."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from .patches import MaskPatch
 from .style import DrawnInstance
 from .text import draw_text, fit_text, text_size
 
-#: All chips together cover at most this part of a drawing, one at most this part of its width.
+#: All labels together cover at most this part of a drawing, one at most this part of its width.
 _MAX_AREA, _MAX_WIDTH = 0.08, 0.5
 _PARTS = frozenset({'ids', 'classes', 'scores'})
 #: What is left out, step by step, where there is little room.
@@ -22,18 +22,18 @@ Point = tuple[int, int]
 Rect = tuple[int, int, int, int]
 
 
-def draw_chips(canvas: np.ndarray, instances: Sequence[DrawnInstance], anchors: Sequence[Point],
+def draw_labels(canvas: np.ndarray, instances: Sequence[DrawnInstance], anchors: Sequence[Point],
                show: frozenset[str], font_size: int) -> None:
-    """Write chips into ``canvas`` (H, W, 3) uint8 in place.
+    """Write labels into ``canvas`` (H, W, 3) uint8 in place.
 
     They keep clear of each other as far as there is room. Where all of them
     would cover too much of the frame, scores are left out, then classes, then
-    the chips of the last instances.
+    the labels of the last instances.
 
     Args:
         canvas: The drawing.
-        instances: What the chips name.
-        anchors: (x, y) above which each chip goes.
+        instances: What the labels name.
+        anchors: (x, y) above which each label goes.
         show: Which of ``'ids'``, ``'classes'`` and ``'scores'`` they hold.
         font_size: In pixels.
     """
@@ -43,7 +43,7 @@ def draw_chips(canvas: np.ndarray, instances: Sequence[DrawnInstance], anchors: 
     for instance, (peak_x, peak_y), text in zip(instances, anchors, texts, strict=True):
         if not text:
             continue
-        width, height = _chip_size(text, font_size, pad)
+        width, height = _label_size(text, font_size, pad)
         x, y = _place((width, height), (peak_x - width // 2, peak_y - height - 3),
                       canvas.shape[:2], taken)
         taken.append((x, y, x + width, y + height))
@@ -52,7 +52,7 @@ def draw_chips(canvas: np.ndarray, instances: Sequence[DrawnInstance], anchors: 
 
 
 def mask_anchor(patch: MaskPatch) -> Point:
-    """Topmost point (x, y) of the largest connected part, so that specks do not move chips."""
+    """Topmost point (x, y) of the largest connected part, so that specks do not move labels."""
     step = max(min(patch.mask.shape) // 64, 1)  # a rough place will do
     coarse = cv2.dilate(patch.mask, np.ones((step, step), np.uint8))[::step, ::step]
     _, parts, stats, _ = cv2.connectedComponentsWithStats(coarse)
@@ -65,18 +65,18 @@ def mask_anchor(patch: MaskPatch) -> Point:
 def _texts(instances: Sequence[DrawnInstance], show: frozenset[str], font_size: int, pad: int,
            shape: tuple[int, ...]) -> list[str]:
     """The longest texts that fit together; those of the last instances empty if none fit."""
-    budget, widest = _MAX_AREA * shape[0] * shape[1], int(_MAX_WIDTH * shape[1]) - 2 * pad
+    most, widest = _MAX_AREA * shape[0] * shape[1], int(_MAX_WIDTH * shape[1]) - 2 * pad
     texts, covered = [''] * len(instances), np.zeros(len(instances))
     for parts in [show & _PARTS - omitted for omitted in _OMITTED if show & _PARTS - omitted]:
         texts = [fit_text(instance.caption(parts), font_size, widest) for instance in instances]
-        areas = [np.prod(_chip_size(text, font_size, pad)) if text else 0 for text in texts]
+        areas = [np.prod(_label_size(text, font_size, pad)) if text else 0 for text in texts]
         covered = np.cumsum(areas)
-        if not instances or covered[-1] <= budget:
+        if not instances or covered[-1] <= most:
             break
-    return [text if sum_ <= budget else '' for text, sum_ in zip(texts, covered, strict=True)]
+    return [text if sum_ <= most else '' for text, sum_ in zip(texts, covered, strict=True)]
 
 
-def _chip_size(text: str, font_size: int, pad: int) -> tuple[int, int]:
+def _label_size(text: str, font_size: int, pad: int) -> tuple[int, int]:
     width, height = text_size(text, font_size)
     return width + 2 * pad, height
 

@@ -51,8 +51,8 @@ def thresholds(scores: np.ndarray, extra: Sequence[float]) -> list[float]:
     return sorted({*steps, *map(float, extra)})
 
 
-def judge(compared: ComparedVideo, steps: Sequence[float]) -> list[dict]:
-    """Hold the tracks of a video, from each threshold on, against its truth.
+def errors_by_threshold(compared: ComparedVideo, steps: Sequence[float]) -> list[dict]:
+    """Matches and errors of the tracks of a video that have at least a score, for each threshold.
 
     Args:
         compared: N tracks and M truths.
@@ -65,18 +65,18 @@ def judge(compared: ComparedVideo, steps: Sequence[float]) -> list[dict]:
         :data:`ERRORS`, [row, first frame, frame after the last] of the tracks or
         truths that have it.
     """
-    judge_ = _Judge(compared)
+    table = _FrameErrors(compared)
     levels, before = [], None
     for step in steps:
         shown = np.array([track.score >= step for track in compared.tracks], bool)
         if before is None or (shown != before).any():
-            levels.append({'from': step, 'pairs': judge_.pairs(shown),
-                           'errors': judge_.errors(shown)})
+            levels.append({'from': step, 'pairs': table.pairs(shown),
+                           'errors': table.errors(shown)})
         before = shown
     return levels
 
 
-class _Judge:
+class _FrameErrors:
     """Tables of N tracks and M truths over T frames; truth without a pixel counts as absent."""
 
     def __init__(self, compared: ComparedVideo) -> None:
