@@ -6,7 +6,9 @@ place of 101 in 64. The models are built in full too, without memory, on the met
 """
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,20 @@ def test_the_docstring_says_how_to_train_and_test(path, named):
         assert f'python tools/train.py configs/{path.name}' in text
         assert (f'python tools/test.py configs/{path.name} CHECKPOINT --eval '
                 f'{" ".join(named.metrics)}\n') in text
+
+
+def test_the_docstring_names_the_files_of_the_parts(path, config):
+    """In reading order: the class that wires the parts, the detector, what associates."""
+    if path.parent.name != 'configs':
+        return
+    words = re.search(r'^parts   (.*(?:\n {8}.*)*)', path.read_text(), re.MULTILINE)[1]
+    parts = [REPO / 'vatrack' / word for word in re.split(r',\s+', words)]
+    assert [part for part in parts if not part.is_file()] == []
+    classes = [MODELS.get(node.type) for _, node in dicts_of(config.model, 'model')
+               if isinstance(node.get('type'), str)]
+    files = [Path(inspect.getfile(cls)) for cls in classes
+             if cls and cls.__module__.startswith('vatrack.')]
+    assert set(parts) == set(files) and parts[0] == files[0]
 
 
 def test_the_model_is_the_system_of_the_name(config, named):
