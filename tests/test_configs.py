@@ -205,13 +205,13 @@ def test_sizes_are_those_of_the_public_code(name, parameters):
     (['amodal'], ('visible',)), (['visible'], ('amodal',)), ([], ('visible', 'amodal'))])
 def test_mask_heads_are_left_out_by_option(left_out, kinds):
     options = [f'model.detector.roi_head.mask_heads.{kind}=None' for kind in left_out]
-    config = load_config(CONFIGS[0].with_name('vatrack_qd_synthetic.py'), parse_options(options))
+    config = load_config(REPO / 'configs/vatrack_qd_synthetic.py', parse_options(options))
     with DefaultScope.overwrite_default_scope('vatrack'), torch.device('meta'):
         assert MODELS.build(config.model).detector.roi_head.mask_kinds == kinds
 
 
 def test_some_mask_head_must_stay():
-    config = load_config(CONFIGS[0].with_name('maskamodal_none_synthetic.py'), parse_options(
+    config = load_config(REPO / 'configs/maskamodal_none_synthetic.py', parse_options(
         ['model.detector.roi_head.mask_heads.amodal=None']))
     with (DefaultScope.overwrite_default_scope('vatrack'),
           pytest.raises(ValueError, match=r'mask_heads must name one or more of .* got \[\]')):
