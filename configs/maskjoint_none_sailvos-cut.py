@@ -4,6 +4,8 @@ X101-64x4d, 1280x800, 12 epochs, batch 4.
 
 train   python tools/train.py configs/maskjoint_none_sailvos-cut.py
 test    python tools/test.py configs/maskjoint_none_sailvos-cut.py CHECKPOINT --eval AP
+parts   models/tracked_detector.py, models/detectors/two_stage.py, models/detectors/roi_head.py,
+        models/association/base.py, track/none.py
 """
 _base_ = [
     '_base_/models/tracked_rcnn_x101.py', '_base_/datasets/sailvos-cut.py',

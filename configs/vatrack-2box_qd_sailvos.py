@@ -4,6 +4,8 @@ Trained on SAIL-VOS-cut, tested on the uncut SAIL-VOS videos.
 
 train   python tools/train.py configs/vatrack-2box_qd_sailvos.py
 test    python tools/test.py configs/vatrack-2box_qd_sailvos.py CHECKPOINT --eval AP vAP
+parts   models/tracked_detector.py, models/detectors/two_stage.py, models/detectors/roi_head.py,
+        models/association/base.py, models/association/qd_head.py, track/quasi_dense.py
 """
 _base_ = './vatrack_qd_sailvos.py'
 model = dict(

@@ -2,6 +2,8 @@
 
 train   python tools/train.py configs/vatrack_mt_sailvos.py
 test    python tools/test.py configs/vatrack_mt_sailvos.py CHECKPOINT --eval AP vAP
+parts   models/tracked_detector.py, models/detectors/two_stage.py, models/detectors/roi_head.py,
+        models/association/base.py, models/association/mt_head.py, track/mask_track.py
 """
 _base_ = [
     '_base_/models/tracked_rcnn_x101.py', '_base_/association/mt.py',

@@ -3,6 +3,8 @@
 data    python tools/convert.py FORMAT ... --out data/own, for --split train and --split val
 train   python tools/train.py configs/vatrack_qd_own-data.py
 test    python tools/test.py configs/vatrack_qd_own-data.py CHECKPOINT --eval AP vAP
+parts   models/tracked_detector.py, models/detectors/two_stage.py, models/detectors/roi_head.py,
+        models/association/base.py, models/association/qd_head.py, track/quasi_dense.py
 
 The data are in data/own, or in the folder that the environment variable VATRACK_DATA names; the
 classes are those of its train.json. Frames that stay elsewhere are found by

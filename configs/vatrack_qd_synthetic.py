@@ -3,6 +3,8 @@
 data    python tools/make_synthetic.py --out data/synthetic
 train   python tools/train.py configs/vatrack_qd_synthetic.py
 test    python tools/test.py configs/vatrack_qd_synthetic.py CHECKPOINT --eval AP vAP
+parts   models/tracked_detector.py, models/detectors/two_stage.py, models/detectors/roi_head.py,
+        models/association/base.py, models/association/qd_head.py, track/quasi_dense.py
 """
 _base_ = [
     '_base_/models/tracked_rcnn_r18.py', '_base_/association/qd_small.py',

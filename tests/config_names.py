@@ -71,7 +71,7 @@ class Expected:
 
 def expected(path: Path) -> Expected:
     """What the name of a config promises; ``parameters`` for 24 classes and the full backbone."""
-    name = path.stem if path.parent.name == 'configs' else f'vatrack_{path.stem}'
+    name = path.stem if path.parent.name == 'configs' else f'{path.parent.name}_{path.stem}'
     name = name.replace('vatrack_mask-rcnn', 'mask-rcnn_none')
     system, association, dataset = name.split('_', 2)
     boxes, masks = _KINDS[system]
@@ -107,8 +107,16 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         norm_cfg=dict(type='BN', requires_grad=True), norm_eval=True, style='pytorch',
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'))},
 }
-_VARIANTS['released-code'] = (_VARIANTS['class-weights'] | _VARIANTS['coco']
-                              | _VARIANTS['warmup-6000'])
+#: What the released code of a system does that the paper does not say. Of two box heads COCO's
+#: weights are to start the visible one.
+_RELEASED = {
+    'qdtrack': _VARIANTS['class-weights'] | _VARIANTS['coco'],
+    'amodaltrack': _VARIANTS['class-weights'] | _VARIANTS['coco'],
+    'vatrack': _VARIANTS['class-weights'] | _VARIANTS['coco'] | _VARIANTS['warmup-6000'],
+    'vatrack-2box': _VARIANTS['class-weights'] | _VARIANTS['warmup-6000'] | {
+        f'{_ROI_HEAD}.visible_bbox_head.loss_cls.class_weight': _CLASS_WEIGHTS,
+        'model.detector.backbone.init_cfg': None, 'load_from': 'checkpoints/coco_visible-box.pth'},
+}
 for _size in ((640, 400), (320, 200)):
     _VARIANTS['{}x{}'.format(*_size)] = {
         f'{loader}_dataloader.dataset.scale': list(_size) for loader in ('train', 'val', 'test')}
@@ -125,7 +133,8 @@ def variant_of(path: Path) -> tuple[str | None, dict[str, Any]]:
     """Name of the config that this one is a variant of, and what it changes in it."""
     if path.parent.name != 'configs':
         base, _, last = path.stem.rpartition('_')
-        return (f'vatrack_{base}.py', _VARIANTS[last]) if last in _VARIANTS else (None, {})
+        changes = _RELEASED[path.parent.name] if last == 'released-code' else _VARIANTS.get(last)
+        return (None, {}) if changes is None else (f'{path.parent.name}_{base}.py', changes)
     system, _, dataset = path.stem.rpartition('_')
     return (f'{system}_sailvos-cut.py', _UNCUT) if dataset == 'sailvos' else (None, {})
 

@@ -6,7 +6,9 @@ place of 101 in 64. The models are built in full too, without memory, on the met
 """
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,20 @@ def test_the_docstring_says_how_to_train_and_test(path, named):
         assert f'python tools/train.py configs/{path.name}' in text
         assert (f'python tools/test.py configs/{path.name} CHECKPOINT --eval '
                 f'{" ".join(named.metrics)}\n') in text
+
+
+def test_the_docstring_names_the_files_of_the_parts(path, config):
+    """In reading order: the class that wires the parts, the detector, what associates."""
+    if path.parent.name != 'configs':
+        return
+    words = re.search(r'^parts   (.*(?:\n {8}.*)*)', path.read_text(), re.MULTILINE)[1]
+    parts = [REPO / 'vatrack' / word for word in re.split(r',\s+', words)]
+    assert [part for part in parts if not part.is_file()] == []
+    classes = [MODELS.get(node.type) for _, node in dicts_of(config.model, 'model')
+               if isinstance(node.get('type'), str)]
+    files = [Path(inspect.getfile(cls)) for cls in classes
+             if cls and cls.__module__.startswith('vatrack.')]
+    assert set(parts) == set(files) and parts[0] == files[0]
 
 
 def test_the_model_is_the_system_of_the_name(config, named):
@@ -189,13 +205,13 @@ def test_sizes_are_those_of_the_public_code(name, parameters):
     (['amodal'], ('visible',)), (['visible'], ('amodal',)), ([], ('visible', 'amodal'))])
 def test_mask_heads_are_left_out_by_option(left_out, kinds):
     options = [f'model.detector.roi_head.mask_heads.{kind}=None' for kind in left_out]
-    config = load_config(CONFIGS[0].with_name('vatrack_qd_synthetic.py'), parse_options(options))
+    config = load_config(REPO / 'configs/vatrack_qd_synthetic.py', parse_options(options))
     with DefaultScope.overwrite_default_scope('vatrack'), torch.device('meta'):
         assert MODELS.build(config.model).detector.roi_head.mask_kinds == kinds
 
 
 def test_some_mask_head_must_stay():
-    config = load_config(CONFIGS[0].with_name('maskamodal_none_synthetic.py'), parse_options(
+    config = load_config(REPO / 'configs/maskamodal_none_synthetic.py', parse_options(
         ['model.detector.roi_head.mask_heads.amodal=None']))
     with (DefaultScope.overwrite_default_scope('vatrack'),
           pytest.raises(ValueError, match=r'mask_heads must name one or more of .* got \[\]')):
@@ -206,8 +222,9 @@ VARIANTS = [path for path in CONFIGS if variant_of(path)[0]]
 
 
 def test_there_are_variants():
-    """Of VATrack on SAIL-VOS-cut and on synthetic data, and of each system on uncut videos."""
-    assert len(VARIANTS) == 10 + 3 + 9
+    """Of VATrack on SAIL-VOS-cut, three more of released code, of VATrack on synthetic data, and of
+    each system on uncut videos."""
+    assert len(VARIANTS) == 10 + 3 + 3 + 9
 
 
 @pytest.mark.parametrize('path', VARIANTS, ids=lambda path: path.stem)
@@ -231,9 +248,8 @@ def small(path: Path, root: Path, work_dir: Path) -> Config:
         'model.detector.test_cfg.rcnn.max_per_img=5',
         *(f'model.detector.roi_head.{head}.fc_out_channels=32'
           for head in ('bbox_head', 'visible_bbox_head') if model.detector.roi_head.get(head))]
-    if 'class_weight' in model.detector.roi_head.bbox_head.loss_cls:
-        options.append('model.detector.roi_head.bbox_head.loss_cls.class_weight='
-                       f'{[1.] * (len(CLASSES) + 1)}')
+    options += [f'{key}.class_weight={[1.] * (len(CLASSES) + 1)}'
+                for key, node in dicts_of(model, 'model') if 'class_weight' in node]
     if 'head' in model.association:
         options += ['model.association.head.train_cfg.sampler.num=16',
                     'model.association.head.embed_head.fc_out_channels=32']

@@ -16,16 +16,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import vatrack
 from vatrack.apis import ConfigError, load_config
-from vatrack.apis.config import config_errors
+from vatrack.apis.config import build_on_meta
 from vatrack.checkpoints import (
     BOX_HEADS,
     KINDS,
@@ -37,7 +34,6 @@ from vatrack.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from vatrack.registry import MODELS
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,13 +54,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help='unpickle any object in SRC, which runs code that SRC holds: only '
                         'for a file that you trust')
     return parser.parse_args(argv)
-
-
-def build_model(config: Config) -> nn.Module:
-    """Build the model of a config on the meta device: names and shapes without memory."""
-    with (config_errors(config), DefaultScope.overwrite_default_scope('vatrack'),
-          torch.device('meta')):
-        return MODELS.build(config.model)
 
 
 def describe(source: ReleasedCheckpoint) -> str:
@@ -100,7 +89,7 @@ def convert(args: argparse.Namespace) -> None:
                                     args.source)
     print(describe(source))
     if config is not None:
-        left = load_strictly(build_model(config), conversion, args.config)
+        left = load_strictly(build_on_meta(config), conversion, args.config)
         conversion = replace(conversion, left=left)
     print(conversion.report())
     if config is not None:

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_distributed
-from mmengine.registry import Registry
+from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import Runner
+from torch import nn
 
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.registry import MODELS
@@ -283,6 +284,17 @@ def build_runner(config: Config) -> Runner:
         config.model_wrapper_cfg = {'type': 'MMDistributedDataParallel',
                                     **(config.get('model_wrapper_cfg') or {}), 'device_ids': None}
     return Runner.from_cfg(config)
+
+
+def build_on_meta(config: Config) -> nn.Module:
+    """Build the model of a config on the meta device: names and shapes, without memory.
+
+    Raises:
+        ConfigError: See :func:`config_errors`.
+    """
+    with (config_errors(config), DefaultScope.overwrite_default_scope('vatrack'),
+          torch.device('meta')):
+        return MODELS.build(config.model)
 
 
 @contextmanager

@@ -50,11 +50,7 @@ def fetch_pretrained(config: Config) -> None:
         WeightsError: A file is missing or a download fails; names the weights
             and the ways out.
     """
-    sources = [(node.init_cfg.checkpoint, f'{key}.init_cfg.checkpoint')
-               for key, node in _pretrained_owners(config)]
-    if config.get('load_from'):
-        sources.append((config.load_from, 'load_from'))
-    for source, key in sources:
+    for key, source in pretrained_sources(config):
         try:
             with _network_timeout(30):
                 CheckpointLoader.load_checkpoint(source, map_location='cpu')
@@ -64,6 +60,13 @@ def fetch_pretrained(config: Config) -> None:
                 'Without network, download the file elsewhere and give its path with --cfg-options '
                 f'{key}=PATH, or train from random weights with --from-scratch'
             ) from error
+
+
+def pretrained_sources(config: Config) -> list[tuple[str, str]]:
+    """Dotted keys that name pretrained weights, and the files or addresses that they name."""
+    sources = [(f'{key}.init_cfg.checkpoint', node.init_cfg.checkpoint)
+               for key, node in _pretrained_owners(config)]
+    return [*sources, ('load_from', config.load_from)] if config.get('load_from') else sources
 
 
 @contextmanager
@@ -78,7 +81,7 @@ def _network_timeout(seconds: float) -> Iterator[None]:
 
 
 def _pretrained_owners(config: Config) -> list[tuple[str, ConfigDict]]:
-    return [(key, node) for key, node in dicts_of(config.model, 'model')
+    return [(key, node) for key, node in dicts_of(config.get('model'), 'model')
             if isinstance(node.get('init_cfg'), dict) and node.init_cfg.get('type') == 'Pretrained']
 
 

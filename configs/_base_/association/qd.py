@@ -1,5 +1,7 @@
 # Quasi-dense association (QDTrack). A config takes it by
 #   model = dict(association=_base_.association)
+# The numbers are those of VATrack's released code; of them the supplement (section B) states
+# match_score_thr alone.
 association = dict(
     type='EmbeddingAssociation',
     head=dict(

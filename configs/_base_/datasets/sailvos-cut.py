@@ -14,7 +14,7 @@ train_dataloader = dict(
         ann_file=train_ann,
         data_prefix=frames,
         metainfo=metainfo,
-        max_occlusion=0.75))  # the paper's rule, already applied in the published files
+        max_occlusion=0.75))  # by the released code; the published files are without such objects
 val_dataloader = dict(
     dataset=dict(data_root=data_root, ann_file=valid_ann, data_prefix=frames, metainfo=metainfo))
 test_dataloader = val_dataloader

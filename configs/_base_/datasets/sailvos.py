@@ -1,5 +1,5 @@
-# Training on SAIL-VOS-cut, testing on the uncut videos, as the paper does with all its models
-# (training on uncut videos does not converge, says the released code).
+# Training on SAIL-VOS-cut, testing on the uncut videos, as the paper does with all its models: jump
+# cuts prevent convergence of video-based methods (VATrack supplement, section D).
 _base_ = './sailvos-cut.py'
 test_ann = 'sailvos_complete_json/joint/valid.json'
 test_dataloader = dict(

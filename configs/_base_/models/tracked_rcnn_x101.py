@@ -1,5 +1,6 @@
 # Mask R-CNN X101-64x4d-FPN with a visible and an amodal mask head on the same regions.
-# Without association it is MaskJoint; ../association/ adds VATrack's.
+# Without association it is MaskJoint; ../association/ adds VATrack's. The paper states backbone and
+# weights of the mask losses; all other numbers are those of its released code.
 # num_classes of the heads follows the classes of the dataset: vatrack.apis.config.fill_num_classes.
 mask_head = dict(
     type='FCNMaskHead',
