@@ -134,7 +134,8 @@ def variant_of(path: Path) -> tuple[str | None, dict[str, Any]]:
     if path.parent.name != 'configs':
         base, _, last = path.stem.rpartition('_')
         changes = _RELEASED[path.parent.name] if last == 'released-code' else _VARIANTS.get(last)
-        return (None, {}) if changes is None else (f'{path.parent.name}_{base}.py', changes)
+        base = base if base.startswith(path.parent.name) else f'{path.parent.name}_{base}'
+        return (None, {}) if changes is None else (f'{base}.py', changes)
     system, _, dataset = path.stem.rpartition('_')
     return (f'{system}_sailvos-cut.py', _UNCUT) if dataset == 'sailvos' else (None, {})
 

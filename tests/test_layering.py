@@ -114,7 +114,7 @@ def test_the_map_names_every_part():
     ('import vatrack.structures.rle', {'vatrack.structures.rle'}),
     ('from vatrack.structures import rle', {'vatrack.structures.rle'}),
     ('from vatrack.structures import Instance', {'vatrack.structures'}),
-    ('from .video_model import VideoSession', {'vatrack.models.video_model'}),
+    ('from .video_model import VideoModel', {'vatrack.models.video_model'}),
     ('from ..track import base', {'vatrack.track.base'}),
     ('from .. import registry', {'vatrack.registry'}),
     ('import numpy\nfrom torch import nn', set()),

@@ -229,7 +229,7 @@ class Late(TrackedDetector):
 @pytest.fixture
 def late(trained_run) -> VideoInferencer:
     inferencer = VideoInferencer(trained_run)
-    inferencer.model._model.__class__ = Late
+    inferencer.model.video_model.__class__ = Late
     return inferencer
 
 

@@ -153,6 +153,8 @@ class VideoStream:
                 del batch
                 for predicted in _drained(video.push(samples)):
                     yield self._result(waiting.popleft(), predicted)
+                    if self._stopped and self._model.video_model.delay == 0:
+                        return  # nothing is held back: what was detected with it may go
         rest, self._pred_tracks = video.close()
         frames = iter(self.source) if reread else _drained(waiting)
         for predicted, frame in zip(_drained(rest), frames, strict=False):

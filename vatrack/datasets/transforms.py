@@ -14,7 +14,7 @@ import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmdet.structures import DetDataSample, TrackDataSample
+from mmdet.structures import DetDataSample
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
@@ -22,6 +22,7 @@ from vatrack.files import AnnotationError, resolve_image
 from vatrack.registry import TRANSFORMS
 from vatrack.structures import bboxes_field
 from vatrack.structures.by_kind import BoxesByKind, MasksByKind, PackedMasks
+from vatrack.structures.clips import ClipSample
 
 
 @TRANSFORMS.register_module()
@@ -119,7 +120,7 @@ class PackClip(BaseTransform):
         images = np.stack(results['img'])
         frames = [self._frame(results, i) for i in range(len(images))]
         is_key = np.asarray(results['key_frame_flags'])
-        clip = TrackDataSample(video_data_samples=frames,
+        clip = ClipSample(video_data_samples=frames,
                                metainfo=dict(key_frames_inds=np.flatnonzero(is_key).tolist(),
                                              ref_frames_inds=np.flatnonzero(~is_key).tolist()))
         inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))

@@ -14,6 +14,8 @@ from mmdet.structures import DetDataSample, TrackDataSample, TrackSampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from vatrack.structures.clips import ClipSample
+
 
 class Ending(NamedTuple):
     """What :meth:`VideoModel.finish` gives.
@@ -116,7 +118,7 @@ class VideoModel(BaseMOTModel):
             rest, pred_tracks = self._session.close()
             done += rest
             self._session = None
-        output = TrackDataSample(metainfo=dict(video_id=frames[0].video_id))
+        output = ClipSample(metainfo=dict(video_id=frames[0].video_id))
         if done:
             output.video_data_samples = done
         if pred_tracks is not None:

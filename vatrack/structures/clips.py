@@ -6,11 +6,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from mmdet.structures import DetDataSample
+from mmdet.structures import DetDataSample, TrackDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .by_kind import MasksByKind, PackedMasks
+
+
+class ClipSample(TrackDataSample):
+    """The frames of a clip, as mmdet's class, but without its way of setting them.
+
+    mmdet's setter formats a whole frame as text each time, moving to another
+    device included: every value of the truth is waited for.
+    """
+
+    @property
+    def video_data_samples(self) -> list[DetDataSample]:
+        """The frames, in time order."""
+        return self._video_data_samples
+
+    @video_data_samples.setter
+    def video_data_samples(self, frames: list[DetDataSample]) -> None:
+        if not isinstance(frames, list) or not isinstance(frames[0], DetDataSample):
+            raise TypeError(f'the frames of a clip are a list of DetDataSample, got {type(frames)}')
+        self.set_field(frames, '_video_data_samples', dtype=list)
+
+    @video_data_samples.deleter
+    def video_data_samples(self) -> None:
+        del self._video_data_samples
 
 
 @dataclass(frozen=True)

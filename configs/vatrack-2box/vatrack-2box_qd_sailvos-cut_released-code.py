@@ -7,8 +7,7 @@ it, so the weights are converted first.
 
 data    python tools/convert_checkpoint.py mask_rcnn_x101_64x4d_fpn_1x_coco_20200201-9352eb0d.pth \\
             checkpoints/coco_visible-box.pth --from coco --box-head visible
-train   python tools/train.py configs/vatrack-2box/qd_sailvos-cut_released-code.py \\
-            --work-dir work_dirs/vatrack-2box_qd_sailvos-cut_released-code
+train   python tools/train.py configs/vatrack-2box/vatrack-2box_qd_sailvos-cut_released-code.py
 """
 _base_ = '../vatrack/qd_sailvos-cut_released-code.py'
 model = dict(

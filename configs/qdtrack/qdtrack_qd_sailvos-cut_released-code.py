@@ -1,13 +1,12 @@
-"""QD-based AmodalTrack as VATrack's released code trains it, where that departs from the paper.
+"""QDTrack as VATrack's released code trains it, where that departs from the paper.
 
 Weights of a COCO Mask R-CNN instead of ImageNet, and class weights in the box head. Warm-up is that
 of the paper, 2000 iterations.
 
-train   python tools/train.py configs/amodaltrack/qd_sailvos-cut_released-code.py \\
-            --work-dir work_dirs/amodaltrack_qd_sailvos-cut_released-code
+train   python tools/train.py configs/qdtrack/qdtrack_qd_sailvos-cut_released-code.py
 """
 _base_ = [
-    '../amodaltrack_qd_sailvos-cut.py', '../_base_/models/coco_mask_rcnn.py',
+    '../qdtrack_qd_sailvos-cut.py', '../_base_/models/coco_mask_rcnn.py',
     '../_base_/models/sailvos_class_weight.py'
 ]
 model = dict(
