@@ -1,4 +1,11 @@
-"""The two files of the project, annotations and results: reading, writing, indexing, checking."""
+"""The two files of the project, annotations and results: reading, writing, indexing, checking.
+
+Each can be had in two ways, by one parser: as objects (:func:`load_annotations`,
+:func:`read_results`), for scoring, which needs all of them once; or as arrays
+on disk (:class:`AnnotationIndex`, :class:`ResultIndex`), for training and
+browsing, which need a few of millions at a time, in many processes.
+``foreign`` reads and writes the result files of other projects.
+"""
 from .annotation_check import CheckReport, check_annotations
 from .annotation_file import class_names, load_annotations, resolve_image
 from .annotation_index import AnnotationIndex

@@ -96,8 +96,11 @@ def encode_windows(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> l
     # run starts or ends wherever neighbours along a column differ.
     columns = pad(masks.transpose(1, 2), (1, 1))
     mask_id, column, row = (columns[..., 1:] != columns[..., :-1]).nonzero(as_tuple=True)
-    ends = ((x0 + column) * height + y0 + row).cpu().numpy()
-    per_mask = np.split(ends, mask_id.bincount(minlength=len(masks)).cumsum(0)[:-1].cpu().numpy())
+    # Mask and position as one number: one copy, and so one wait. Masks come in order.
+    past = height * width + 1
+    mask_ids, ends = np.divmod((mask_id * past + (x0 + column) * height + y0 + row).cpu().numpy(),
+                               past)
+    per_mask = np.split(ends, np.searchsorted(mask_ids, np.arange(1, len(masks))))
     return [_from_run_ends(e, height, width) for e in per_mask]
 
 
