@@ -136,3 +136,17 @@ def test_loops_get_frames_when_they_are_finished():
         (1, [4, 5, 6], True), (2, [], False),
         (2, [0], False), (2, [1, 2], False), (2, [3, 4, 5, 6], True)]
     assert all(t == own for _, done, _ in seen for t, own in done)
+
+
+def test_a_model_that_needs_the_end_gives_nothing_before_it():
+    model = Late()
+    model.delay = None
+    with pytest.raises(ValueError, match='gave 1 frames before the end of the video'):
+        push(VideoSession(model), [0])
+
+
+def test_a_video_is_closed_once():
+    session = VideoSession(Late())
+    session.close()
+    with pytest.raises(ValueError, match='was closed'):
+        session.close()

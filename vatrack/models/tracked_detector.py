@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import torch
 from mmdet.structures import DetDataSample, TrackSampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -98,8 +99,9 @@ class TrackedDetector(VideoModel):
                   which: str) -> tuple[Feats, list[DetDataSample]]:
         """Features and truth of the key or reference frames of all clips, clip after clip."""
         places = [(i, t) for i, clip in enumerate(data_samples) for t in getattr(clip, which)]
-        clips, times = zip(*places, strict=True)
-        return (self.detector.extract_feat(inputs[list(clips), list(times)]),
+        # Not by an index: that would travel to the device, and be waited for.
+        images = torch.stack([inputs[i, t] for i, t in places])
+        return (self.detector.extract_feat(images),
                 [data_samples[i][t] for i, t in places])
 
     def begin(self) -> _OpenVideo:

@@ -165,8 +165,7 @@ class VideoSession:
             ValueError: A frame does not follow the one before it, the video was
                 closed, or the model gives more frames than it got.
         """
-        if self._closed:
-            raise ValueError('this video was closed; begin another session')
+        self._check_open()
         for sample in samples:
             self._check_order(sample)
         self._waiting.extend(samples)
@@ -188,6 +187,7 @@ class VideoSession:
         Raises:
             ValueError: The model leaves frames without an outcome.
         """
+        self._check_open()
         done = self._step_clip(len(self._clip)) if self._clip else []
         self._closed = True
         ending = self._model.finish(self._state)
@@ -204,8 +204,11 @@ class VideoSession:
         return self._step(torch.stack(images), samples)
 
     def _step(self, images: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
-        return self._pair(self._model.step(images, [sample.metainfo for sample in samples],
-                                           self._state))
+        instances = self._model.step(images, [sample.metainfo for sample in samples], self._state)
+        if instances and self._model.delay is None:
+            raise ValueError(f'{type(self._model).__name__} gave {len(instances)} frames before the '
+                             'end of the video, but its delay is None')
+        return self._pair(instances)
 
     def _pair(self, instances: Sequence[InstanceData]) -> list[DetDataSample]:
         if len(instances) > len(self._waiting):
@@ -216,6 +219,10 @@ class VideoSession:
             done.append(self._waiting.popleft())
             done[-1].pred_track_instances = each
         return done
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError('this video was closed; begin another session')
 
     def _check_order(self, sample: DetDataSample) -> None:
         video, frame = sample.video_id, sample.frame_id
