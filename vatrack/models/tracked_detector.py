@@ -92,6 +92,7 @@ class TrackedDetector(VideoModel):
         if self.calibration:
             views = self.calibration(feats, [references.feats])
         losses, proposals = self.detector.loss(feats, keys, views)
+        # The very proposals of the detector's loss: others would cost a second pass of the RPN.
         batch = FrameBatch(feats, keys, lambda *_: proposals)
         return losses | self.association.loss(FeatureClip(batch, references))
 
@@ -113,7 +114,8 @@ class TrackedDetector(VideoModel):
         feats = self.detector.extract_feat(images)
         if self.calibration is None:
             return self._finish_frames(feats, metas, [feats], state)
-        state.window += [(tuple(level[i:i + 1] for level in feats), meta)
+        # Copies: a view of one frame would keep the features of its whole batch.
+        state.window += [(tuple(level[i:i + 1].clone() for level in feats), meta)
                          for i, meta in enumerate(metas)]
         return self._slide(state, ahead=self.calibration.reach)
 
@@ -130,6 +132,7 @@ class TrackedDetector(VideoModel):
             start = max(0, state.first - reach)
             neighbours = chain(state.window[start:state.first],
                                state.window[state.first + 1:state.first + 1 + reach])
+            # At the ends of a video there are fewer neighbours, and so fewer views to average.
             views = self.calibration(feats, [near for near, _ in neighbours])
             done += self._finish_frames(feats, [meta], views, state)
             del state.window[:max(0, state.first + 1 - reach)]
@@ -138,6 +141,7 @@ class TrackedDetector(VideoModel):
 
     def _finish_frames(self, feats: Feats, metas: list[dict], views: list[Feats],
                        state: _OpenVideo) -> list[InstanceData]:
+        # Masks come last, of what belongs to tracks only: they cost more than boxes do.
         detections = self.detector.detect(feats, metas, views)
         with self.measure('track'):
             tracked = self.association.step(feats, detections, metas, state.memory)

@@ -111,6 +111,7 @@ class VideoModel(BaseMOTModel):
         return outputs
 
     def _predict_video(self, images: Tensor, frames: list[DetDataSample]) -> TrackDataSample:
+        # A video that was broken off has no end; the next one's beginning replaces it.
         if self._session is None or frames[0].frame_id == 0:
             self._session = VideoSession(self)
         done, pred_tracks = self._session.push(images, frames), None
@@ -191,7 +192,7 @@ class VideoSession:
         done = self._step_clip(len(self._clip)) if self._clip else []
         self._closed = True
         ending = self._model.finish(self._state)
-        self._state = None
+        self._state = None  # may hold features of many frames
         done += self._pair(ending.frames)
         if self._waiting:
             raise ValueError(f'{type(self._model).__name__} ended the video with '
@@ -206,8 +207,8 @@ class VideoSession:
     def _step(self, images: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
         instances = self._model.step(images, [sample.metainfo for sample in samples], self._state)
         if instances and self._model.delay is None:
-            raise ValueError(f'{type(self._model).__name__} gave {len(instances)} frames before the '
-                             'end of the video, but its delay is None')
+            raise ValueError(f'{type(self._model).__name__} gave {len(instances)} frames before '
+                             'the end of the video, but its delay is None')
         return self._pair(instances)
 
     def _pair(self, instances: Sequence[InstanceData]) -> list[DetDataSample]:

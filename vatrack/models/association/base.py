@@ -179,6 +179,6 @@ class EmbeddingAssociation(TrackerAssociation):
         for found, embed in zip(detections, embeds, strict=True):
             found.embeds = embed
         kept = self._track(detections, metas, memory)
-        for each in kept:
+        for each in kept:  # nobody after the policy reads them
             del each.embeds
         return kept

@@ -35,6 +35,7 @@ class MTTrackHead(TrackHead):
 def _slots(ids: Tensor, ref_ids: Tensor) -> Tensor:
     """(R,) 1 + index of each id in the reference frame, or 0 where it is not there."""
     same = ids[:, None] == ref_ids[None]
+    # In front a column of zeros: argmax takes it, the first of equals, where nothing is the same.
     return torch.nn.functional.pad(same, (1, 0)).byte().argmax(dim=1)
 
 

@@ -44,6 +44,7 @@ def _same_instance(key: SamplingResult, ref: SamplingResult, key_sample: DetData
     """(R, S) bool: positives of the key frame against all samples of the reference frame."""
     key_ids = key_sample.gt_instances.instances_id[key.pos_assigned_gt_inds]
     ref_ids = ref_sample.gt_instances.instances_id[ref.pos_assigned_gt_inds]
+    # Positives come first among the samples of a frame; what follows are negatives, of no id.
     same = torch.zeros(len(key_ids), len(ref.priors), dtype=torch.bool, device=key_ids.device)
     same[:, :len(ref_ids)] = key_ids[:, None] == ref_ids[None]
     return same
@@ -103,12 +104,14 @@ class MultiPositiveCELoss(nn.Module):
         Returns:
             Scalar; 0 with a gradient when no row has a positive.
         """
+        # Rows without a positive teach nothing; counted in the mean they would weaken the others.
         matched = positive.any(dim=1)
         similarity, positive = _at_least_float32(similarity)[matched], positive[matched]
         # Takes an entry out of a sum; -inf would make the gradient of a row without others NaN.
         absent = torch.finfo(similarity.dtype).min
         pull = torch.where(positive, -similarity, absent).logsumexp(dim=1)
         push = torch.where(positive, absent, similarity).logsumexp(dim=1)
+        # Eq. 5: sum over pairs of exp(s_neg - s_pos) is the product of two sums.
         loss = softplus(pull + push).sum() / max(len(similarity), 1)
         return self.loss_weight * loss
 
@@ -146,6 +149,7 @@ class CosineMarginLoss(nn.Module):
         cosine = _at_least_float32(cosine)
         pull = (cosine[positive].clamp(0, 1) - 1).square()
         push = (cosine[~positive] - self.neg_margin).clamp(0, 1).square()
+        # Hard negatives only: there are a hundred times as many negatives as positives.
         limit = int(self.max_neg_ratio * len(pull))
         if len(push) > limit:
             push = push.topk(limit).values

@@ -119,6 +119,7 @@ class AmodalRoIHead(StandardRoIHead):
 
         Such are mmdet's Mask R-CNN checkpoints that training starts from.
         """
+        # COCO's masks are those of visible pixels.
         kind = 'visible' if 'visible' in self.mask_kinds else self.mask_kinds[0]
         single = f'{prefix}mask_head.'
         for key in [key for key in state_dict if key.startswith(single)]:
@@ -165,6 +166,7 @@ class AmodalRoIHead(StandardRoIHead):
         losses = self._box_losses(self.bbox_head, views, sampled)
         if self.visible_bbox_head is None:
             return losses | self._mask_losses(views, sampled, truth, self.mask_kinds)
+        # A proposal may lie well on the visible part of one object and the full shape of another.
         visible = self.sample(proposals, [_visible_boxes(gt) for gt in truth])
         losses |= {_visible_name(name): value for name, value in
                    self._box_losses(self.visible_bbox_head, views, visible).items()}
@@ -199,6 +201,7 @@ class AmodalRoIHead(StandardRoIHead):
                      truth: list[InstanceData], kinds: Sequence[str]) -> dict[str, Tensor]:
         logits = self._forward_mask_heads(views, [s.pos_priors for s in sampled], kinds)
         labels = torch.cat([s.pos_gt_labels for s in sampled])
+        # The head says how large its masks are, not train_cfg.mask_size: the two cannot differ.
         size = logits[kinds[0]].shape[-2:]
         targets = torch.cat([
             crop_mask_targets(gt.masks, kinds, s.pos_priors, s.pos_assigned_gt_inds, size)
