@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from vatrack.checkpoints import UntrustedCheckpointError
 from vatrack.models.tracked_detector import rename_entries
 
 from .config import dicts_of
@@ -49,11 +50,14 @@ def fetch_pretrained(config: Config) -> None:
     Raises:
         WeightsError: A file is missing or a download fails; names the weights
             and the ways out.
+        UntrustedCheckpointError: Some would run code.
     """
     for key, source in pretrained_sources(config):
         try:
             with _network_timeout(30):
                 CheckpointLoader.load_checkpoint(source, map_location='cpu')
+        except UntrustedCheckpointError:
+            raise
         except (OSError, RuntimeError, ValueError, LookupError, EOFError, UnpicklingError) as error:
             raise WeightsError(
                 f'{config.filename}: cannot get the pretrained weights {source} ({key}): {error}. '
