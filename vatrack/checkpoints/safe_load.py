@@ -172,6 +172,10 @@ def _names_in_pickle(content: bytes) -> Iterator[str]:
             strings += [top] * (top is not None)
 
 
+def _refusal(name: str) -> pickle.UnpicklingError:
+    return pickle.UnpicklingError(f'GLOBAL {name} was not an allowed global')  # as PyTorch says it
+
+
 class _History(HistoryBuffer):
     """Rebuilds an mmengine HistoryBuffer, of its numbers alone."""
 
@@ -183,10 +187,10 @@ class _History(HistoryBuffer):
         self.__class__ = HistoryBuffer
 
 
-def _statistic(owner: type, name: str) -> None:
-    """In place of ``getattr``, for a HistoryBuffer lists its own methods."""
-    if owner is not _History or name not in HistoryBuffer._statistics_methods:
-        raise pickle.UnpicklingError('GLOBAL builtins.getattr was not an allowed global')
+def _statistic(owner: object, name: object) -> None:
+    """In place of ``getattr``: nothing, for a HistoryBuffer lists its methods and has them."""
+    if owner is not _History:
+        raise _refusal('builtins.getattr')
 
 
 class _Dtype:
@@ -194,7 +198,7 @@ class _Dtype:
 
     def __init__(self, name: str, *_: bool) -> None:
         if not (isinstance(name, str) and _PLAIN_DTYPE.fullmatch(name)):
-            raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({name!r}) was not an allowed global')
+            raise _refusal('numpy.dtype')
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple) -> None:
@@ -207,7 +211,7 @@ class _Array(np.ndarray):
     def __setstate__(self, state: tuple) -> None:
         version, shape, dtype, fortran, data = state
         if not isinstance(dtype, _Dtype):
-            raise pickle.UnpicklingError('GLOBAL numpy.dtype was not an allowed global')
+            raise _refusal('numpy.dtype')
         super().__setstate__((version, shape, dtype.dtype, fortran, data))
 
     def __reduce__(self) -> tuple:
