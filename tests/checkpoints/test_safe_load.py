@@ -202,8 +202,8 @@ def poisoned(trained_run, made, tmp_path) -> Path:
     lambda path, data, run, tool: train_tool(data, path.parent / 'run', options=(
         f"model.detector.backbone.init_cfg={{'type': 'Pretrained', 'checkpoint': '{path}'}}",)),
     lambda path, data, run, tool: test_tool(run / CONFIG.name, path),
-    lambda path, data, run, tool: tool('demo', data / 'val/val_0000/images', run / CONFIG.name, path,
-                                       '--out', path.parent / 'film.mp4'),
+    lambda path, data, run, tool: tool('demo', data / 'val/val_0000/images', run / CONFIG.name,
+                                       path, '--out', path.parent / 'film.mp4'),
     lambda path, data, run, tool: tool('convert_checkpoint', path, path.parent / 'out.pth'),
 ], ids=['resume', 'load_from', 'init_cfg', 'test', 'demo', 'convert'])
 def test_tools_say_what_they_refuse(call, poisoned, made, trained_run, tiny_data, run_tool, capsys):

@@ -108,6 +108,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Raises:
         WeightsError: The file is missing or damaged, or its entries are not
             those of the model.
+        UntrustedCheckpointError: It would run code.
     """
     check_checkpoint_file(path)
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
@@ -124,6 +125,7 @@ def check_resumable(model: nn.Module, path: str | Path) -> None:
     Raises:
         WeightsError: Its entries are not those of the model, or it holds
             weights alone.
+        UntrustedCheckpointError: It would run code.
     """
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     absent = {'state_dict', 'optimizer', 'meta', 'message_hub'} - checkpoint.keys()

@@ -11,10 +11,12 @@ of numpy) is rebuilt by stand-ins here, which make exactly that out of checked v
 """
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import pickletools
 import re
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +40,7 @@ _REFUSED = re.compile(r'GLOBAL (\S+) (?:was not an allowed|whose module)|unrecog
 _HARMLESS = re.compile(r'torch\._utils\._rebuild_\w+|torch\.\w+Storage|collections\.OrderedDict'
                        r'|_codecs\.encode')
 _PLAIN_DTYPE = re.compile(r'[biufc]\d{1,2}')
+_LOCK = threading.RLock()  # PyTorch's list of what is allowed is one for all threads
 
 
 def install() -> None:
@@ -104,7 +107,7 @@ def _read(read: Callable[[bool], Any], file: str | os.PathLike | BinaryIO, sourc
     """Call ``read(True)``, and ``read(False)`` only if checkpoints are trusted."""
     start = file.tell() if hasattr(file, 'tell') else 0
     try:
-        with torch.serialization.safe_globals(_STAND_INS):
+        with _LOCK, torch.serialization.safe_globals(_STAND_INS):
             return _without_program(read(True))
     except OSError:
         raise
@@ -120,7 +123,8 @@ def _read(read: Callable[[bool], Any], file: str | os.PathLike | BinaryIO, sourc
                 f'run code. If you trust whoever made the file, --trust-checkpoint of the tools '
                 f'or {SWITCH}=1 in the environment unpickles it, with any code that it holds'
             ) from error
-    print_log(f'{source}: may run code, for checkpoints are trusted ({SWITCH}=1)', 'current', 30)
+    print_log(f'{source}: may run code, for checkpoints are trusted ({SWITCH}=1)', 'current',
+              logging.WARNING)
     return read(False)
 
 
