@@ -2,9 +2,9 @@
 
 A checkpoint is a pickle, and a pickle can call any function. PyTorch's ``weights_only`` unpickler
 calls only what rebuilds tensors; mmengine, however, falls back to the other one where that refuses,
-allows ``getattr`` (enough to reach any function) and numpy's own reconstructors (enough to make an
-array of arbitrary pointers), and ``torch.hub`` does not use it at all. :func:`install` puts
-:func:`load` and :func:`load_url` in their place.
+and allows ``getattr``, which reaches any function, and numpy's own reconstructors, which are not
+made for hostile data; ``torch.hub`` does not use it at all. :func:`install` puts :func:`load` and
+:func:`load_url` in their place.
 
 What mmengine puts into checkpoints besides tensors (histories of logged numbers, numbers and arrays
 of numpy) is rebuilt by stand-ins here, which make exactly that out of checked values.
