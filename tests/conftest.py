@@ -5,6 +5,7 @@ from __future__ import annotations
 import vatrack  # noqa: F401  # isort: skip
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmengine.visualization import Visualizer
 from scripts import REPO, load_tool
 from tiny_run import TWO_EPOCHS, train_tool
 
+from vatrack.checkpoints.safe_load import SWITCH
 from vatrack.synthetic import SceneConfig, generate
 from vatrack.visualization import AmodalVisualizer
 
@@ -41,6 +43,13 @@ def forget_runs() -> Iterator[None]:
     yield
     for manager in (MMLogger, MessageHub, Visualizer, AmodalVisualizer):
         manager._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def trust_no_checkpoint() -> Iterator[None]:
+    """Take back what ``--trust-checkpoint`` says for the whole process."""
+    yield
+    os.environ.pop(SWITCH, None)
 
 
 @pytest.fixture(scope='session')

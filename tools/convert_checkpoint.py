@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import vatrack
 from vatrack.apis import ConfigError, load_config
+from vatrack.apis.command_line import add_trust_option
 from vatrack.apis.config import build_on_meta
 from vatrack.checkpoints import (
     BOX_HEADS,
@@ -50,9 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--box-head', choices=list(BOX_HEADS), default='main',
                         help='coco: which box head of a two-box model to start from it; the '
                         'released code starts the visible one (default: %(default)s)')
-    parser.add_argument('--unsafe', action='store_true',
-                        help='unpickle any object in SRC, which runs code that SRC holds: only '
-                        'for a file that you trust')
+    add_trust_option(parser)
     return parser.parse_args(argv)
 
 
@@ -84,7 +83,7 @@ def convert(args: argparse.Namespace) -> None:
     """Read, convert, check, print the account, write."""
     check_output(args.out, args.source)
     config = load_config(args.config) if args.config else None
-    source = read_checkpoint(args.source, args.unsafe)
+    source = read_checkpoint(args.source)
     conversion = convert_state_dict(source.state_dict, args.kind, args.box_head, args.copy_amodal,
                                     args.source)
     print(describe(source))

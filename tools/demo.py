@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tqdm import tqdm
 
 from vatrack.apis import FrameResult, VideoInferencer, VideoResult, VideoStream, parse_options
+from vatrack.apis.command_line import add_trust_option
 from vatrack.apis.device import PRECISIONS
 from vatrack.apis.errors import USER_ERRORS
 from vatrack.video import DEFAULT_FPS, VideoError, VideoWriter, open_frames
@@ -69,6 +70,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                         help='wait for the GPU after each stage, so that their times are exact')
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
                         help='change values of the config')
+    add_trust_option(parser)
     args = parser.parse_args(argv)
     if not any((args.out, args.json, args.coco, args.ytvis)):
         parser.error('nothing to do: give --out, --json, --coco or --ytvis')

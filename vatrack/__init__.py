@@ -15,7 +15,7 @@ The folders follow the data:
 ``leaderboard``    published and measured numbers -> tables
 ``video``          video files, folders of frames, cameras: reading and writing
 ``structures``     the nouns all of them share; start with ``fields.py``
-``checkpoints``    released checkpoints -> checkpoints of this project
+``checkpoints``    reading without running code; released checkpoints -> ours
 ``ops``            mmcv's compiled ops out of torchvision, where mmcv has none
 ``engine, apis``   hooks, a simulated GPU; training, testing, inference as functions
 =================  ==========================================================
@@ -30,6 +30,7 @@ import os
 # not to spin at all makes it slower on an idle one.
 os.environ.setdefault('GOMP_SPINCOUNT', '10000')
 
+from vatrack.checkpoints import install as _install_safe_load
 from vatrack.ops import install as _install_ops
 from vatrack.versions import check as _check_versions
 
@@ -37,3 +38,4 @@ __version__ = '0.1.0'
 
 _check_versions()
 _install_ops()
+_install_safe_load()

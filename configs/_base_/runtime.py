@@ -12,6 +12,8 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     finite_guard=dict(type='FiniteGuardHook'),
+    # Checkpoints of tensors and plain values, which load without running code.
+    plain_checkpoint=dict(type='PlainCheckpointHook'),
     pictures=dict(type='PicturesHook', num_pictures=4))  # 0: none
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='AmodalVisualizer', vis_backends=vis_backends)

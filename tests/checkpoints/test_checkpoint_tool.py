@@ -114,8 +114,8 @@ def test_code_in_a_file_is_not_run(zipped, states, convert, tmp_path, capsys):
     assert not (tmp_path / 'made').exists() and not (tmp_path / 'out.pth').exists()
     error = capsys.readouterr().err
     assert f'{source}: refused, because it holds' in error
-    assert 'mkdir' in error and '--unsafe' in error
-    assert convert(source, '--unsafe') == 0
+    assert 'mkdir' in error and '--trust-checkpoint' in error
+    assert convert(source, '--trust-checkpoint') == 0
     assert (tmp_path / 'made').is_dir()
 
 
@@ -124,7 +124,7 @@ def test_objects_of_old_meta_need_trust(states, convert, tmp_path, capsys):
     source = save(dict(state_dict=states['vatrack'], meta=meta), tmp_path / 'released.pth')
     assert convert(source) == 1
     assert 'it holds argparse.Namespace' in capsys.readouterr().err
-    assert convert(source, '--unsafe') == 0
+    assert convert(source, '--trust-checkpoint') == 0
     assert torch.load(tmp_path / 'out.pth', weights_only=True)['meta']['classes'] == list(CLASSES)
 
 
@@ -134,14 +134,14 @@ def test_objects_of_packages_that_are_absent_are_named(states, convert, tmp_path
     module.Config = gone
     with mock.patch.dict('sys.modules', gone_package=module):
         source = save(dict(state_dict=states['vatrack'], meta=gone()), tmp_path / 'released.pth')
-    assert convert(source, '--unsafe') == 1
+    assert convert(source, '--trust-checkpoint') == 1
     assert "not installed here (No module named 'gone_package')" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('content', [
     b'', b'not weights', b'\x80\x02}q\x00', lambda whole: whole[:-100], lambda whole: whole[:99]])
 @pytest.mark.parametrize('zipped', [True, False])
-@pytest.mark.parametrize('more', [(), ('--unsafe',)])
+@pytest.mark.parametrize('more', [(), ('--trust-checkpoint',)])
 def test_damaged_files_are_refused(content, zipped, more, states, convert, tmp_path, capsys):
     source = save(dict(state_dict=states['coco']), tmp_path / 'released.pth',
                   _use_new_zipfile_serialization=zipped)

@@ -5,6 +5,8 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from vatrack.checkpoints import trust_checkpoints
+
 
 def parse_run_args(parser: argparse.ArgumentParser,
                    argv: Sequence[str] | None) -> argparse.Namespace:
@@ -15,8 +17,23 @@ def parse_run_args(parser: argparse.ArgumentParser,
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
                         help='change values of the config, e.g. optim_wrapper.optimizer.lr=0.005')
+    add_trust_option(parser)
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                         help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--trust-checkpoint``; given, it holds for this process and those it starts."""
+    parser.add_argument('--trust-checkpoint', action=_Trust, nargs=0,
+                        help='unpickle any object of a checkpoint, which runs code that it holds: '
+                        'only for a file that you trust')
+
+
+class _Trust(argparse.Action):
+    """Trusts checkpoints when the option is met."""
+
+    def __call__(self, *_: object) -> None:
+        trust_checkpoints()

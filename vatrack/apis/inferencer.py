@@ -47,6 +47,7 @@ class VideoInferencer:
             or precision.
         RunError: There is no run or checkpoint.
         WeightsError: The checkpoint is damaged or of another architecture.
+        UntrustedCheckpointError: It would run code.
     """
 
     def __init__(self, config: str | Path | None = None, checkpoint: str | Path | None = None,

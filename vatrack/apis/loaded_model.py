@@ -47,6 +47,7 @@ class LoadedModel:
             nothing of the classes, or its test pipeline does not read frames
             with one ``LoadFrame``.
         WeightsError: The checkpoint is damaged or of another architecture.
+        UntrustedCheckpointError: It would run code.
     """
 
     def __init__(self, config: Config, checkpoint: str | Path, device: torch.device,

@@ -33,6 +33,7 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
         ConfigError: The config names a class or key that does not exist, or a
             video-level metric for a model that does not track.
         WeightsError: The checkpoint is damaged or of another architecture.
+        UntrustedCheckpointError: It would run code.
     """
     check_association(config, 'test')
     check_checkpoint_file(checkpoint)

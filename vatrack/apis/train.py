@@ -36,6 +36,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
             video-level metric for a model that does not track.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
             checkpoint is of another architecture.
+        UntrustedCheckpointError: One of them would run code.
         NonFiniteError: A loss became NaN or infinite.
     """
     check_association(config, 'val')

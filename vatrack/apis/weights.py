@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from vatrack.checkpoints import UntrustedCheckpointError
 from vatrack.models.tracked_detector import rename_entries
 
 from .config import dicts_of
@@ -49,11 +50,14 @@ def fetch_pretrained(config: Config) -> None:
     Raises:
         WeightsError: A file is missing or a download fails; names the weights
             and the ways out.
+        UntrustedCheckpointError: Some would run code.
     """
     for key, source in pretrained_sources(config):
         try:
             with _network_timeout(30):
                 CheckpointLoader.load_checkpoint(source, map_location='cpu')
+        except UntrustedCheckpointError:
+            raise
         except (OSError, RuntimeError, ValueError, LookupError, EOFError, UnpicklingError) as error:
             raise WeightsError(
                 f'{config.filename}: cannot get the pretrained weights {source} ({key}): {error}. '
@@ -104,6 +108,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Raises:
         WeightsError: The file is missing or damaged, or its entries are not
             those of the model.
+        UntrustedCheckpointError: It would run code.
     """
     check_checkpoint_file(path)
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
@@ -120,6 +125,7 @@ def check_resumable(model: nn.Module, path: str | Path) -> None:
     Raises:
         WeightsError: Its entries are not those of the model, or it holds
             weights alone.
+        UntrustedCheckpointError: It would run code.
     """
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     absent = {'state_dict', 'optimizer', 'meta', 'message_hub'} - checkpoint.keys()

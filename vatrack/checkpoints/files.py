@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ import torch
 from torch import Tensor
 
 from .convert import Conversion
-from .errors import CheckpointError
+from .errors import CheckpointError, UntrustedCheckpointError
+from .safe_load import load
 
-_REFUSED = re.compile(r'GLOBAL (\S+) (?:was not an allowed|whose module)')
 _PREFIX = 'module.'  # of models that were trained by several processes
 _BLOCK = 1 << 20
 
@@ -41,21 +40,20 @@ class ReleasedCheckpoint:
     prefixed: bool
 
 
-def read_checkpoint(path: str | Path, unsafe: bool = False) -> ReleasedCheckpoint:
+def read_checkpoint(path: str | Path) -> ReleasedCheckpoint:
     """Read ``{'state_dict': ..., 'meta': ...}`` or a plain state dict, onto the CPU.
 
     Args:
         path: The file, in any format of ``torch.save``.
-        unsafe: Unpickle whatever objects it holds. This runs code of the file.
 
     Raises:
-        CheckpointError: The file is missing, damaged, no state dict, or holds
-            objects other than weights and ``unsafe`` is false.
+        CheckpointError: The file is missing, damaged, or no state dict.
+        UntrustedCheckpointError: It holds more than tensors and plain values.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f'{path}: no such checkpoint')
-    content = _load(path, unsafe)
+    content = _load(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f'{path}: holds a {type(content).__name__}, but a checkpoint is a '
                               "state dict or {'state_dict': ..., 'meta': ...}")
@@ -120,22 +118,16 @@ def check_output(path: str | Path, source: str | Path) -> None:
                               'another file to write')
 
 
-def _load(path: Path, unsafe: bool) -> Any:
+def _load(path: Path) -> Any:
     try:
-        return torch.load(path, map_location='cpu', weights_only=not unsafe)
-    except OSError:
+        return load(path, 'cpu')
+    except (OSError, UntrustedCheckpointError):
         raise
     except (ImportError, AttributeError) as error:
         raise CheckpointError(f'{path}: holds an object of a package that is not installed here '
                               f'({error}); save its state_dict alone where that is installed'
                               ) from error
     except Exception as error:  # unpickling damaged bytes can fail in any way
-        refused = _REFUSED.search(str(error))
-        if refused:
-            raise CheckpointError(
-                f'{path}: refused, because it holds {refused[1]}, which is no weight and which '
-                'could run code. If you trust whoever made the file, --unsafe unpickles it, '
-                'with any code that it holds') from error
         raise CheckpointError(f'{path}: damaged, cut off, or no checkpoint of PyTorch; get it '
                               'again') from error
 

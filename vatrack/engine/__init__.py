@@ -4,7 +4,9 @@ from .bf16 import Bf16OptimWrapper
 from .epoch_seed import EpochSeedHook, seed_worker
 from .finite_guard import FiniteGuardHook, NonFiniteError
 from .pictures import PicturesHook
+from .plain_checkpoint import PlainCheckpointHook
 from .simulated_gpu import MixedDevicesError, SimulatedGPU, Wait
 
 __all__ = ['Bf16OptimWrapper', 'EpochSeedHook', 'FiniteGuardHook', 'MixedDevicesError',
-           'NonFiniteError', 'PicturesHook', 'SimulatedGPU', 'Wait', 'bare_model', 'seed_worker']
+           'NonFiniteError', 'PicturesHook', 'PlainCheckpointHook', 'SimulatedGPU', 'Wait',
+           'bare_model', 'seed_worker']

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import torch
+from vatrack.checkpoints import load
 
 from ..config import ConfigError
 from ..environment import environment
@@ -141,7 +141,7 @@ def _note(log: Path, text: str) -> None:
 
 
 def _iterations(checkpoint: Path) -> int:
-    content = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=False)
+    content = load(checkpoint, 'cpu', mmap=True)
     return content['meta']['iter']
 
 
