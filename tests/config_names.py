@@ -71,7 +71,8 @@ class Expected:
 
 def expected(path: Path) -> Expected:
     """What the name of a config promises; ``parameters`` for 24 classes and the full backbone."""
-    name = path.stem if path.parent.name == 'configs' else f'{path.parent.name}_{path.stem}'
+    named = path.parent.name == 'configs' or path.stem.startswith(path.parent.name)
+    name = path.stem if named else f'{path.parent.name}_{path.stem}'
     name = name.replace('vatrack_mask-rcnn', 'mask-rcnn_none')
     system, association, dataset = name.split('_', 2)
     boxes, masks = _KINDS[system]
