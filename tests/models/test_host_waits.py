@@ -89,7 +89,7 @@ def test_the_tool_prints_and_notes_waits(run_tool, tmp_path, capsys):
     (totals,) = (line for line in lines if line[:1] == ['maskamodal_none_synthetic'])
     assert float(totals[3]) == waits == sum(
         float(line[3]) for line in lines if line[:3] == ['frame', 'in', 'testing'])
-    assert any(line[-1].startswith('vatrack/models/mask_ops.py:') for line in lines if line)
+    assert any(line[-1].startswith('vatrack/structures/rle.py:') for line in lines if line)
 
 
 def test_the_tool_names_the_config_that_is_wrong(run_tool, tmp_path, capsys, monkeypatch):
