@@ -139,7 +139,7 @@ ERRORS = {
     'category': (lambda raw: raw['annotations'][2].update(category_id=2),
                  ["video 'v' (id 1)", '(id 2)', "'category_id' is 2, but instance_id 0 was 1"]),
     'runs': (lambda raw: raw['annotations'][2]['amodal_mask'].update(counts='5220c0'),
-             ['(id 2', "'amodal' mask: counts describes", '8 x 12']),
+             ['(id 2', "'amodal_mask': counts describes", '8 x 12']),
 }
 
 WARNINGS = {

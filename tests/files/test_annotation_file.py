@@ -241,6 +241,7 @@ def append(name: str, item) -> object:
 
 
 NAN = float('nan')
+NEGATIVE = 'b0Kc0'  # runs of 18, -5 and 19 pixels, 32 in all
 OF_LARGER_IMAGE = rle_ops.encode(np.ones((1, 20, 20), bool))[0]['counts']
 WRONG_SIZE = {'size': [WIDTH, HEIGHT], 'counts': AMODAL['counts']}
 FAULTS = [
@@ -286,11 +287,20 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
      ["'segmentation' holds polygons"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': ''}), ["'amodal_mask' has counts ''"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': 'é0'}), ["'amodal_mask' has counts"]),
-    (dict(amodal_mask={'size': [4, 8], 'counts': '522P'}), ["'amodal_mask' has counts '522P'"]),
+    (dict(amodal_mask={'size': [4, 8], 'counts': '522P'}),
+     ["'amodal_mask': counts is not a COCO RLE"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': [5, 2]}), ['do not add up to 4 x 8 pixels']),
     (dict(amodal_mask={'size': [4, 8], 'counts': [33, -1]}), ['do not add up to 4 x 8 pixels']),
-    (dict(amodal_mask={'size': [4, 8], 'counts': OF_LARGER_IMAGE}, bbox=None),
-     ['the box of the amodal mask lies outside the image']),
+    (dict(amodal_mask={'size': [4, 8], 'counts': OF_LARGER_IMAGE}),
+     ["'amodal_mask': counts describes 400 pixels", '4 x 8']),
+    (dict(visible_mask={'size': [4, 8], 'counts': AMODAL['counts'][:-1]}),
+     ["'visible_mask': counts describes"]),
+    (dict(visible_mask={'size': [4, 8], 'counts': AMODAL['counts'] * 2}),
+     ["'visible_mask': counts describes"]),
+    (dict(amodal_mask={'size': [4, 8], 'counts': NEGATIVE}), ['shortest run -5']),
+    (dict(amodal_mask={'size': [4, 8], 'counts': 'PPPPPPPP0'}), ['a run above 2**32 pixels']),
+    (dict(amodal_mask={'size': [4., 8], 'counts': AMODAL['counts']}), ['size [4.0, 8]']),
+    (dict(amodal_mask={'size': 4, 'counts': AMODAL['counts']}), ['size 4, but the image']),
     (dict(amodal_mask=EMPTY), ["'amodal_mask' has no pixel", 'remove the entry']),
     (dict(amodal_mask=None, visible_mask=EMPTY), ["'visible_mask' has no pixel"]),
     (dict(bbox=[1, 1, 4]), ["'bbox' must be four finite numbers", 'remove it']),

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vatrack.files import AnnotationError, AnnotationWriter
-from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import read_rle
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import Instance
 from vatrack.structures import rle as rle_ops
@@ -223,9 +223,9 @@ def _read_masks(fish: dict[str, Any], where: str, size: list[int],
                               'download the sample again, or state the length of the videos '
                               '(--frames)')
     try:
-        masks = [read_rle(mask, f'masks[{index}]', size) for index, mask in enumerate(masks)]
-        for mask in masks:
-            check_runs(mask)
+        checked = rle_ops.are_whole(masks)
+        masks = [read_rle(mask, f'masks[{index}]', size, checked)
+                 for index, mask in enumerate(masks)]
     except AnnotationError as error:
         raise ConversionError(f'{where}: {error}') from None
     return masks

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import read_rle
 from vatrack.files.foreign.mots_format import CLASS, IGNORED, parse_line, read_png
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import RLE
@@ -168,7 +168,6 @@ def _txt_shapes(path: Path, size: tuple[int, int], numbers: dict[int, Path],
             try:
                 entry = parse_line(line)
                 mask = read_rle(entry.mask, 'rle', list(size))
-                check_runs(mask)
             except ValueError as error:
                 raise ConversionError(f'{where}: {error}') from None
             if entry.frame not in numbers:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Instance, Video
 from vatrack.structures import rle as rle_ops
 
-from .annotation_entry import check_runs, occlusion_rate
+from .annotation_entry import occlusion_rate
 from .annotation_file import parse_annotations, paused_collector, read_json, resolve_image
 from .errors import AnnotationError
 
@@ -105,11 +105,11 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
                       max_errors: int = 20, show_progress: bool = False) -> CheckReport:
     """Check everything about an annotation file.
 
-    Beyond the loader: masks describe exactly their image, visible is a subset
-    of amodal, the visible masks of a frame are disjoint (warning), boxes are
-    tight (warning), occlusion rates agree with the areas, an instance keeps
-    its category, frame ids are 0, 1, 2, ... (warning), ``num_frames`` is the
-    number of frames (warning), and frames exist and have the stated size.
+    Beyond the loader: visible is a subset of amodal, the visible masks of a
+    frame are disjoint (warning), boxes are tight (warning), occlusion rates
+    agree with the areas, an instance keeps its category, frame ids are 0, 1,
+    2, ... (warning), ``num_frames`` is the number of frames (warning), and
+    frames exist and have the stated size.
 
     Args:
         path: Annotation file.
@@ -207,25 +207,16 @@ def _check_video(video: Video, report: CheckReport) -> None:
 
 
 def _check_masks(place: _Place, instances: list[Instance], report: CheckReport) -> None:
-    """Check masks, boxes and occlusion of one frame; damaged masks are set aside first."""
-    sound = []
-    for instance in instances:
-        try:
-            for kind, rle in instance.masks.items():
-                key = f"'{kind}' mask: "
-                check_runs(rle)
-            sound.append(instance)
-        except AnnotationError as error:
-            report.error(f'{place.entry(instance)}: {key}{error}')
+    """Check masks, boxes and occlusion of one frame."""
     areas, boxes = {}, {}
     for kind in MASK_KINDS:
-        owners = [instance for instance in sound if kind in instance.masks]
+        owners = [instance for instance in instances if kind in instance.masks]
         rles = [instance.masks[kind] for instance in owners]
         ids = [instance.id for instance in owners]
         areas[kind] = dict(zip(ids, rle_ops.areas(rles).tolist(), strict=True))
         boxes[kind] = dict(zip(ids, rle_ops.bboxes(rles), strict=True))
-    _check_disjoint(place, sound, areas['visible'], report)
-    for instance in sound:
+    _check_disjoint(place, instances, areas['visible'], report)
+    for instance in instances:
         _check_boxes(place, instance, boxes, report)
         if len(instance.masks) == len(MASK_KINDS):
             _check_pair(place, instance, areas['visible'][instance.id],

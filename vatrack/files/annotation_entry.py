@@ -6,7 +6,9 @@ what is wrong and the remedy; the caller puts file and entry in front.
 """
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from sys import float_info
 from typing import Any
 
@@ -22,6 +24,9 @@ Entry = dict[str, Any]
 
 # Rounding of `1 - visible / amodal` by whoever wrote the file.
 _RATE_SLACK = 1e-6
+_MASK_KEYS = ('amodal_mask', 'visible_mask', 'segm_visible', 'segmentation')
+# Entries whose masks are checked together.
+_TOGETHER = 128
 # Longest string that can still be an empty mask: one run of 2**32 pixels and a few empty runs.
 _EMPTY_LENGTH = 12
 
@@ -54,7 +59,20 @@ def flag(entry: Entry, key: str) -> bool:
     return bool(value)
 
 
-def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
+def check_masks_ahead(entries: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+    """Entries of ``annotations``, each with ``checked`` for :func:`read_masks`.
+
+    The masks of many entries are parsed together, which costs little; one by one
+    it would take most of the time of reading a file.
+    """
+    entries = iter(entries)
+    while batch := list(islice(entries, _TOGETHER)):
+        checked = rle_ops.are_whole(list(_compressed_masks(batch)))
+        for entry in batch:
+            yield entry, checked
+
+
+def read_masks(entry: Entry, size: list[int], checked: bool = False) -> dict[str, RLE]:
     """Masks of an annotation by kind.
 
     A kind has the mask named after it, else its part of ``segmentation``: a
@@ -65,6 +83,7 @@ def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
     Args:
         entry: Entry of ``annotations``.
         size: [H, W] of the image.
+        checked: What :func:`check_masks_ahead` says of the entry.
 
     Returns:
         {kind: RLE} of the annotated kinds. The visible mask is empty where the
@@ -77,7 +96,7 @@ def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
         for kind, value in _read_segmentation(entry['segmentation'], values).items():
             if values[kind] is None:
                 keys[kind], values[kind] = 'segmentation', value
-    masks = {kind: read_rle(values[kind], keys[kind], size) for kind in MASK_KINDS
+    masks = {kind: read_rle(values[kind], keys[kind], size, checked) for kind in MASK_KINDS
              if values[kind] is not None}
     if not masks:
         raise AnnotationError("has none of 'amodal_mask', 'visible_mask' and 'segmentation'; add "
@@ -121,7 +140,7 @@ def read_boxes(entry: Entry, masks: dict[str, RLE]) -> dict[str, Box]:
         if value is not None:
             boxes[kind] = read_box(value, key)
         elif mask is not None:
-            boxes[kind] = _tight_box(mask, kind)
+            boxes[kind] = _tight_box(mask)
     return boxes
 
 
@@ -144,7 +163,7 @@ def occlusion_rate(visible: int, amodal: int) -> float:
     return max(0.0, 1 - visible / max(amodal, 1))
 
 
-def read_rle(value: Any, key: str, size: list[int]) -> RLE:
+def read_rle(value: Any, key: str, size: list[int], checked: bool = False) -> RLE:
     """A mask as compressed RLE.
 
     Args:
@@ -152,10 +171,11 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
             ``counts`` is a list.
         key: Where the value stands, for the message.
         size: [H, W] the mask must have.
+        checked: Whether its runs are known to add up to its own size.
 
     Raises:
-        AnnotationError: Polygons, another size, missing or mistyped parts. Of
-            a compressed RLE only the end is looked at, see :func:`check_runs`.
+        AnnotationError: Polygons, another size, missing or mistyped parts, or
+            runs that do not add up to the size.
     """
     if type(value) is list:
         raise AnnotationError(
@@ -171,10 +191,16 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
     counts = value['counts']
     if type(counts) is list:
         return _compress(counts, key, size)
-    # The last symbol must end a run: pycocotools reads on beyond the string until one does.
-    if type(counts) is not str or not counts.isascii() or not '0' <= counts[-1:] <= 'O':
+    if type(counts) is not str or not counts or not counts.isascii():
         raise AnnotationError(f"'{key}' has counts {_short(counts)}, expected a COCO RLE string "
                               'or a list of run lengths; encode the mask again')
+    if not checked:
+        if not all(type(side) is int for side in value['size']):
+            raise AnnotationError(f"'{key}' has size {value['size']}; give integers")
+        try:
+            check_runs(value)
+        except AnnotationError as error:
+            raise AnnotationError(f"'{key}': {error}") from None
     return value
 
 
@@ -200,9 +226,6 @@ def to_xywh(box: Box) -> list[float]:
 def check_runs(rle: RLE) -> None:
     """Make sure that a compressed RLE covers its image exactly.
 
-    pycocotools does not test this itself: on a damaged string it returns
-    arbitrary pixels, never returns, or crashes, depending on the function.
-
     Raises:
         AnnotationError: ``counts`` is not a list of run lengths of size H * W.
     """
@@ -214,6 +237,17 @@ def check_runs(rle: RLE) -> None:
     if runs.min() < 0 or runs.sum() != height * width:
         raise AnnotationError(f'counts describes {runs.sum()} pixels (shortest run {runs.min()}), '
                               f'but the mask has {height} x {width}; encode the mask again')
+
+
+def _compressed_masks(entries: Iterable[Any]) -> Iterator[RLE]:
+    last = None
+    for entry in entries:
+        for key in _MASK_KEYS if type(entry) is dict else ():
+            value = entry.get(key)
+            for part in value if type(value) is list else (value,):
+                # Both masks of an object that nothing covers are the same.
+                if type(part) is dict and type(part.get('counts')) is str and part != last:
+                    yield (last := part)
 
 
 def _read_segmentation(segmentation: Any, named: dict[str, Any]) -> dict[str, Any]:
@@ -238,13 +272,8 @@ def _is_box_of(kind: str, bare: Any, masks: dict[str, RLE], boxes: dict[str, Box
     return read_box(bare, 'bbox') != visible
 
 
-def _tight_box(rle: RLE, kind: str) -> Box:
-    height, width = rle['size']
-    x1, y1, x2, y2 = rle_ops.bboxes([rle])[0].tolist()
-    if not (x1 < x2 <= width and y1 < y2 <= height):
-        raise AnnotationError(f'the box of the {kind} mask lies outside the image, so its counts '
-                              'are damaged; encode the mask again')
-    return x1, y1, x2, y2
+def _tight_box(rle: RLE) -> Box:
+    return tuple(rle_ops.bboxes([rle])[0].tolist())
 
 
 def _is_empty(rle: RLE) -> bool:

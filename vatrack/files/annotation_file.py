@@ -10,12 +10,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vatrack.structures import AnnotationFile, Frame, Instance, Video
 
-from .annotation_entry import Entry, flag, integer, read_boxes, read_masks, read_occlusion, text
+from .annotation_entry import (
+    Entry,
+    check_masks_ahead,
+    flag,
+    integer,
+    read_boxes,
+    read_masks,
+    read_occlusion,
+    text,
+)
 from .errors import AnnotationError
 from .json_stream import JsonStream
 
@@ -44,9 +54,14 @@ class AnnotationParser:
         self._images: dict[int, tuple[Frame, Video, list[int], dict[int, int]]] = {}
         self._positions: set[tuple[int, int]] = set()
         self._annotation_ids: set[int] = set()
+        self._masks_checked = False
 
     def read(self, name: str, index: int, entry: Any) -> None:
         """Read entry number ``index`` of the list ``name``, or report what is wrong with it."""
+        self._masks_checked = False
+        self._read(name, index, entry)
+
+    def _read(self, name: str, index: int, entry: Any) -> None:
         try:
             if type(entry) is not dict:
                 raise AnnotationError(f'must be an object, got a {type(entry).__name__}; '
@@ -60,8 +75,8 @@ class AnnotationParser:
 
     def read_all(self, name: str, entries: Iterable[Any]) -> None:
         """Read the whole list ``name``; after images, frames are complete and in order."""
-        for index, entry in enumerate(entries):
-            self.read(name, index, entry)
+        for index, (entry, self._masks_checked) in enumerate(check_masks_ahead(entries)):
+            self._read(name, index, entry)
         if name == 'images':
             self._order_frames()
 
@@ -115,7 +130,7 @@ class AnnotationParser:
                 f"'instance_id' {instance_id} occurs twice in image {image_id}, also in annotation "
                 f'(id {owners[instance_id]}); an object has one entry per frame: remove one')
         category_id = _known(entry, 'category_id', self.categories, 'categories')
-        masks = read_masks(entry, size)
+        masks = read_masks(entry, size, self._masks_checked)
         self._keep(frame, Instance(
             annotation_id, instance_id, category_id, masks, read_boxes(entry, masks),
             read_occlusion(entry, masks), flag(entry, 'iscrowd')))
@@ -234,17 +249,19 @@ def parse_stream(stream: JsonStream, parser: AnnotationParser) -> None:
     before what they refer to is read twice.
     """
     heads: dict[str, list[Any]] = {name: [] for name in LISTS[:-1]}
-    count = 0
-    for key, entry in stream:
+    members, is_read = iter(stream), False
+    for key, entry in members:
         if key in heads:
             heads[key].append(entry)
         elif key == 'annotations' and stream.lists.issuperset(LISTS):
-            if not count:
-                _parse_heads(heads, parser)
-            parser.read(key, count, entry)
-            count += 1
+            _parse_heads(heads, parser)
+            # The entries of a list follow one another.
+            own = chain([(key, entry)], takewhile(lambda member: member[0] == 'annotations',
+                                                  members))
+            parser.read_all(key, (entry for _, entry in own))
+            is_read = True
     _require_lists(stream)
-    if not count:
+    if not is_read:
         _parse_heads(heads, parser)
         parser.read_all('annotations', (entry for key, entry in stream if key == 'annotations'))
 

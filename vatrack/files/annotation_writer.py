@@ -116,8 +116,9 @@ class AnnotationWriter:
                  instances: Sequence[Instance]) -> list[dict[str, Any]]:
         """Entries of one frame; area and box of all its masks are measured in one call."""
         seen: set[int] = set()
-        read = [self._read(f'{where}, instance {instance.instance_id}', size, instance, seen)
-                for instance in instances]
+        checked = rle_ops.are_whole([mask for each in instances for mask in each.masks.values()])
+        read = [self._read(f'{where}, instance {instance.instance_id}', size, instance, seen,
+                           checked) for instance in instances]
         flat = [rle for masks in read for rle in masks.values()]
         measures = iter(zip(rle_ops.areas(flat).tolist(), rle_ops.bboxes(flat).tolist(),
                             strict=True))
@@ -131,8 +132,8 @@ class AnnotationWriter:
         return records
 
     def _read(self, where: str, size: list[int], instance: Instance,
-              seen: set[int]) -> dict[str, RLE]:
-        """Masks of an instance in the order of the kinds, checked."""
+              seen: set[int], checked: bool) -> dict[str, RLE]:
+        """Masks of an instance in the order of the kinds, checked now if they are not."""
         if instance.category_id not in self._categories:
             raise AnnotationError(f'{where}: category {instance.category_id} is not one of '
                                   f'{sorted(self._categories)}; add it to the categories')
@@ -140,7 +141,7 @@ class AnnotationWriter:
             raise AnnotationError(f'{where}: occurs twice in the frame; make instance ids unique')
         seen.add(instance.instance_id)
         try:
-            return {kind: read_rle(instance.masks[kind], f'{kind}_mask', size)
+            return {kind: read_rle(instance.masks[kind], f'{kind}_mask', size, checked)
                     for kind in MASK_KINDS if kind in instance.masks}
         except AnnotationError as error:
             raise AnnotationError(f'{where}: {error}') from None

@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import read_rle
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import RLE, areas, decode, encode, union
 
@@ -52,12 +52,7 @@ def read_segmentation(value: Any, key: str, size: list[int]) -> RLE | None:
         return None
     if isinstance(value, list):
         return _fill(value if isinstance(value[0], list) else [value], key, size)
-    rle = read_rle(value, key, size)
-    try:
-        check_runs(rle)
-    except AnnotationError as error:
-        raise AnnotationError(f"'{key}': {error}") from None
-    return rle
+    return read_rle(value, key, size)
 
 
 def by_kind(named: Mapping[str, Any], lone: Any, kind: str) -> dict[str, Any]:
