@@ -247,6 +247,8 @@ BROKEN = {
     'same video id': (_video(1, id=11), r"videos\[1\] \(id 11\): this id occurs twice in 'videos'"),
     'same category id': (lambda content: content['categories'][1].update(id=40),
                          r"categories\[1\] \(id 40\): this id occurs twice"),
+    'same category name': (lambda content: content['categories'].append(
+        content['categories'][0] | {'id': 99}), r"categories\[\d\] \(id 99\): 'name' .* twice"),
     'no frames': (_video(1, file_names=[]), r"videos\[1\] \(id 4\): 'file_names' must be a list"),
     'another length': (_video(1, length=9), r"'length' is 9, but 'file_names' has 3 names"),
     'no height': (_video(1, height=None), r"'height' must be an integer"),

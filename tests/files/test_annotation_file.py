@@ -250,6 +250,8 @@ FAULTS = [
     (change('categories', 0, id=None), 'categories[0]:', ["no key 'id'", 'add it']),
     (change('categories', 0, name=5), 'categories[0] (id 3):', ["'name' must be a non-empty str"]),
     (append('categories', {'id': 3, 'name': 'x'}), 'categories[1] (id 3):', ['occurs twice']),
+    (lambda raw: raw['categories'].append(raw['categories'][0] | {'id': 99}),
+     'categories[1] (id 99):', ["'name' '", 'occurs twice', 'rename']),
     (change('videos', 0, width=None), 'videos[0] (id 0):', ["no key 'width'"]),
     (change('videos', 0, height=0), 'videos[0] (id 0):', ["'height' must be at least 1, got 0"]),
     (change('videos', 0, width=8.0), 'videos[0] (id 0):', ["'width' must be an integer, got 8.0"]),

@@ -24,7 +24,15 @@ from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
 from .common import ConversionError
-from .parts.json_source import EntriesOnDisk, check_box, located, read_category, read_tables, unique
+from .parts.json_source import (
+    EntriesOnDisk,
+    check_box,
+    located,
+    read_category,
+    read_tables,
+    unique,
+    unique_categories,
+)
 from .parts.json_video import (
     JsonFrame,
     JsonOptions,
@@ -83,7 +91,7 @@ class _Reader:
         """Read the short lists, and put the long ones on disk."""
         tables = read_tables(self._path, {'categories': read_category, 'videos': _read_video},
                              self._entries, 'video_id')
-        self.categories = unique(self._path, 'categories', tables['categories'])
+        self.categories = unique_categories(self._path, tables['categories'])
         videos = unique(self._path, 'videos', [(video.id, video) for video in tables['videos']])
         names = distinct_names([video.name for video in videos.values()], list(videos), note)
         for video, name in zip(videos.values(), names, strict=True):

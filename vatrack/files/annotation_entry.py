@@ -51,6 +51,15 @@ def text(entry: Entry, key: str) -> str:
     return value
 
 
+def new_name(entry: Entry, taken: Iterable[str]) -> str:
+    """Name of a category; two of one name would be one class with two ids."""
+    name = text(entry, 'name')
+    if name in taken:
+        raise AnnotationError(f"'name' '{name}' occurs twice in this list; rename or join the "
+                              'categories')
+    return name
+
+
 def flag(entry: Entry, key: str) -> bool:
     """Value of an optional 0/1 key; False where absent."""
     value = entry.get(key, 0)

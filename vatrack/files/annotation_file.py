@@ -21,6 +21,7 @@ from .annotation_entry import (
     check_masks_ahead,
     flag,
     integer,
+    new_name,
     read_boxes,
     read_masks,
     read_occlusion,
@@ -94,7 +95,7 @@ class AnnotationParser:
 
     def _category(self, entry: Entry) -> None:
         category_id = _new_id(entry, self.categories)
-        self.categories[category_id] = text(entry, 'name')
+        self.categories[category_id] = new_name(entry, self.categories.values())
 
     def _video(self, entry: Entry) -> None:
         video_id = _new_id(entry, self.videos)

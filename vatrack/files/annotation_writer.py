@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,9 @@ class AnnotationWriter:
     Args:
         path: The file; missing folders are made.
         categories: Class name by category id.
+
+    Raises:
+        AnnotationError: Two categories have the same name.
     """
 
     def __init__(self, path: str | Path, categories: Mapping[int, str]) -> None:
@@ -41,6 +45,10 @@ class AnnotationWriter:
         self.num_frames = 0
         self.num_annotations = 0
         self._categories = dict(categories)
+        twice = [name for name, count in Counter(categories.values()).items() if count > 1]
+        if twice:
+            raise AnnotationError(f"{path}: two categories are called '{twice[0]}'; name each "
+                                  'class once')
         self._videos: list[dict[str, Any]] = []
         self._parts: list[IO[str]] = []
 

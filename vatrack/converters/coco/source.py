@@ -13,7 +13,14 @@ from vatrack.video.source import natural_key
 
 from ..command import Note
 from ..common import ConversionError
-from ..parts.json_source import EntriesOnDisk, located, read_category, read_tables, unique
+from ..parts.json_source import (
+    EntriesOnDisk,
+    located,
+    read_category,
+    read_tables,
+    unique,
+    unique_categories,
+)
 from ..parts.json_video import JsonFrame, JsonVideo, distinct_names
 
 #: Keys of an image for its position in time, the first that is there counts: CocoVID, TAO.
@@ -66,7 +73,7 @@ def read_coco(path: str | Path, entries: EntriesOnDisk, grouping: Grouping | Non
     if not tables['categories']:
         note(f"{path} has no 'categories': all objects are of one class, '{ONLY_CLASS[1]}'")
         tables['categories'] = [ONLY_CLASS]
-    categories = unique(path, 'categories', tables['categories'])
+    categories = unique_categories(path, tables['categories'])
     images = unique(path, 'images', [(image.id, image) for image in tables['images']])
     entries.require_known(images, path, 'image_id', 'images')
     if grouping is None and tables['videos']:

@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, integer, text
+from vatrack.files.annotation_entry import Entry, integer, new_name, text
 from vatrack.files.json_stream import stream_json
 
 from ..common import ConversionError
@@ -105,6 +105,15 @@ def read_tables(path: str | Path, readers: Mapping[str, Callable[[Entry], Any]],
 def read_category(entry: Entry) -> tuple[int, str]:
     """Id and name of an entry of ``categories``."""
     return integer(entry, 'id'), text(entry, 'name')
+
+
+def unique_categories(path: str | Path, pairs: list[tuple[int, str]]) -> dict[int, str]:
+    """Class names by category id; refuses an id or a name that occurs twice."""
+    categories, seen = unique(path, 'categories', pairs), set()
+    for index, (id_, name) in enumerate(pairs):
+        with located(path, 'categories', index, {'id': id_}):
+            seen.add(new_name({'name': name}, seen))
+    return categories
 
 
 def unique(path: str | Path, key: str, pairs: list[tuple[int, Any]]) -> dict[int, Any]:
