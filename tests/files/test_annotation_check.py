@@ -118,6 +118,13 @@ def test_max_errors_limits_the_messages_not_the_count(write):
     assert (len(report.errors), report.num_errors) == (2, 4)
 
 
+def test_a_list_for_an_id_is_one_error_of_its_entry(write):
+    raw = clean()
+    raw['videos'].append(raw['videos'][0] | {'id': [1]})
+    report = check_annotations(write(raw))
+    assert report.num_errors == 1 and "videos[1] (id [1]): 'id' must be" in report.errors[0]
+
+
 def test_unreadable_file_is_one_error(tmp_path):
     report = check_annotations(tmp_path / 'gone.json')
     assert not report.ok and report.summary is None

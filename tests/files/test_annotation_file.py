@@ -255,6 +255,10 @@ FAULTS = [
     (change('videos', 0, width=None), 'videos[0] (id 0):', ["no key 'width'"]),
     (change('videos', 0, height=0), 'videos[0] (id 0):', ["'height' must be at least 1, got 0"]),
     (change('videos', 0, width=8.0), 'videos[0] (id 0):', ["'width' must be an integer, got 8.0"]),
+    (change('videos', 0, width=10**5, height=10**5), 'videos[0] (id 0):', ['more than 2**31']),
+    (change('videos', 0, id=[0]), 'videos[0] (id [0]):', ["'id' must be an integer, got [0]"]),
+    (change('videos', 0, name='a\ud800'), 'videos[0] (id 0):', ['half a character', 'a\\ud800']),
+    (change('images', 1, file_name='a\0b'), 'images[1] (id 10):', ['the character 0']),
     (append('videos', dict(id=0, name='y', width=8, height=4)), 'videos[1] (id 0):',
      ["'id' 0 occurs twice"]),
     (append('videos', dict(id=5, name='y', width=8, height=4)), 'videos[1] (id 5):',
@@ -316,6 +320,8 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
     (dict(occlude_rate=NAN), ["'occlude_rate' must be a number in [0, 1], got nan"]),
     (dict(occlude_rate=1.2), ["'occlude_rate' must be a number in [0, 1], got 1.2"]),
     (dict(occlude_rate='0.5'), ["'occlude_rate' must be a number"]),
+    (dict(occlude_rate=10**400), ["'occlude_rate' must be a number"]),
+    (dict(bbox=[10**400, 1, 2, 2]), ["'bbox' must be four finite numbers"]),
 ]]
 
 

@@ -182,6 +182,15 @@ def test_files_that_cannot_be_opened(tmp_path):
         list(stream_json(tmp_path))
 
 
+@pytest.mark.parametrize(('value', 'message'), [
+    ('[' * 10_000 + ']' * 10_000, 'Nested too deeply'), ('9' * 5000, 'too many digits')])
+def test_values_that_python_cannot_hold_are_named(tmp_path, value, message):
+    for text in (f'{{"a": [1,\n{value}]}}', f'{{"b": 1,\n"a": {value}}}'):
+        (tmp_path / 'a.json').write_text(text)
+        with pytest.raises(AnnotationError, match=rf'a\.json: not valid .* line 2, .*{message}'):
+            list(stream_json(tmp_path / 'a.json'))
+
+
 @pytest.mark.parametrize('chunk_bytes', [1, 3, 100])
 @pytest.mark.parametrize('content', ['[]', ' [ ]\n', '[{"a": [1, {"b": "]"}]}, 12.5e3, "x", null]'])
 def test_a_list_entry_by_entry(tmp_path, chunk_bytes, content):

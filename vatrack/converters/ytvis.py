@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, flag, integer, text
+from vatrack.files.annotation_entry import Entry, flag, frame_size, integer, text
 from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
@@ -191,7 +191,7 @@ def _read_video(entry: Entry) -> JsonVideo:
                               'names; correct one of them')
     name = entry.get('name') or PurePosixPath(names[0]).parent.as_posix()
     return JsonVideo(integer(entry, 'id'), str(name),
-                     [integer(entry, 'height', 1), integer(entry, 'width', 1)], frames)
+                     [*frame_size(entry)], frames)
 
 
 def _over_frames(entry: Entry, key: str, length: int) -> list[Any] | None:
@@ -212,7 +212,7 @@ def _no_masks() -> NoReturn:
 def _occlusion(level: Any) -> float | None:
     if level is None:
         return None
-    if level not in OCCLUSION_LEVELS:
+    if type(level) is not str or level not in OCCLUSION_LEVELS:
         raise AnnotationError(f"'occlusion' {level!r} is none of {sorted(OCCLUSION_LEVELS)}; "
                               'correct it, or set it to null')
     return OCCLUSION_LEVELS[level]

@@ -180,7 +180,8 @@ class _Place:
 def _check_lengths(annotations: AnnotationFile, entries: Iterable, report: CheckReport) -> None:
     lengths = {video.id: len(video.frames) for video in annotations.videos}
     for index, entry in enumerate(entries):
-        if type(entry) is not dict or entry.get('id') not in lengths:
+        if type(entry) is not dict or type(entry.get('id')) is not int or (
+                entry['id'] not in lengths):
             continue
         stated, found = entry.get('num_frames'), lengths[entry['id']]
         if stated is not None and stated != found:

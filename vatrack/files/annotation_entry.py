@@ -43,12 +43,28 @@ def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
 
 
 def text(entry: Entry, key: str) -> str:
-    """Value of a required, non-empty string key."""
+    """Value of a required, non-empty string key; it may name a file whose name is not UTF-8."""
     value = _required(entry, key)
     if type(value) is not str or not value:
         raise AnnotationError(
             f"'{key}' must be a non-empty string, got {_short(value)}; correct the value")
+    try:
+        value.encode('utf-8', 'surrogateescape')
+    except UnicodeEncodeError:
+        raise AnnotationError(f"'{key}' holds half a character, {value!a}; correct the "
+                              'value') from None
+    if '\0' in value:
+        raise AnnotationError(f"'{key}' holds the character 0, {value!a}; correct the value")
     return value
+
+
+def frame_size(entry: Entry) -> tuple[int, int]:
+    """(H, W) in pixels by ``height`` and ``width``; run lengths count up to 2**31 pixels."""
+    height, width = integer(entry, 'height', 1), integer(entry, 'width', 1)
+    if height * width >= 1 << 31:
+        raise AnnotationError(f"'height' {height} and 'width' {width} make more than 2**31 pixels, "
+                              'which masks cannot have; correct them, or make the frames smaller')
+    return height, width
 
 
 def new_name(entry: Entry, taken: Iterable[str]) -> str:
@@ -215,7 +231,7 @@ def read_rle(value: Any, key: str, size: list[int], checked: bool = False) -> RL
 
 def read_box(value: Any, key: str) -> Box:
     """An [x, y, w, h] box as (x1, y1, x2, y2); finite, with a positive area."""
-    if type(value) is not list or len(value) != 4 or not all(map(_is_number, value)):
+    if type(value) is not list or len(value) != 4 or not all(map(is_number, value)):
         raise AnnotationError(f"'{key}' must be four finite numbers [x, y, w, h], got "
                               f'{_short(value)}; correct it, or remove it to use the box of the '
                               'mask')
@@ -224,6 +240,11 @@ def read_box(value: Any, key: str) -> Box:
         raise AnnotationError(f"'{key}' must have a positive width and height, got {value}; "
                               'correct it, or remove it to use the box of the mask')
     return x, y, x + width, y + height
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number that a finite float can hold."""
+    return type(value) in (int, float) and abs(value) <= float_info.max
 
 
 def to_xywh(box: Box) -> list[float]:
@@ -317,10 +338,9 @@ def _required(entry: Entry, key: str) -> Any:
                               'tools/convert.py') from None
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= float_info.max
-
-
 def _short(value: Any) -> str:
-    written = repr(value)
+    try:
+        written = repr(value)
+    except RecursionError:
+        written = f'a deeply nested {type(value).__name__}'
     return written if len(written) <= 60 else f'{written[:57]}...'

@@ -20,6 +20,7 @@ from .annotation_entry import (
     Entry,
     check_masks_ahead,
     flag,
+    frame_size,
     integer,
     new_name,
     read_boxes,
@@ -99,8 +100,8 @@ class AnnotationParser:
 
     def _video(self, entry: Entry) -> None:
         video_id = _new_id(entry, self.videos)
-        self.videos[video_id] = Video(video_id, text(entry, 'name'), integer(entry, 'width', 1),
-                                      integer(entry, 'height', 1))
+        name, (height, width) = text(entry, 'name'), frame_size(entry)
+        self.videos[video_id] = Video(video_id, name, width, height)
 
     def _image(self, entry: Entry) -> None:
         image_id = _new_id(entry, self._images)

@@ -7,6 +7,7 @@ is as fast as :func:`json.load` and the memory is that of one chunk.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,6 +129,19 @@ def stream_list(path: str | Path, file: BinaryIO,
         text.fail('Extra data', text.position)
 
 
+def load_json(path: str | Path) -> Any:
+    """The content of a small JSON file, UTF-8.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+        OSError: It cannot be read.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except RecursionError:
+        raise ValueError('nested too deeply') from None
+
+
 @contextmanager
 def file_errors(path: str | Path) -> Iterator[None]:
     """Say of an annotation file that cannot be opened or read what to do about it."""
@@ -173,6 +187,10 @@ class _Text:
             except (JSONDecodeError, StopIteration) as error:
                 self._fill_or_fail(error)
                 continue
+            except RecursionError:
+                self.fail('Nested too deeply', self.position)
+            except ValueError:
+                self.fail('A number has too many digits', self.position)
             # Anything else goes on if the file does: 12 may be the start of 12.5e3.
             if (type(value) in _SELF_DELIMITING or self._ended
                     or end + _LONGEST_TOKEN < len(self._window)):
@@ -214,7 +232,7 @@ class _Text:
                 after = match(self._window, end)
                 delimiter = after[1]
                 complete = type(value) in _SELF_DELIMITING and after.end() < len(self._window)
-            except (JSONDecodeError, StopIteration):
+            except (ValueError, StopIteration, RecursionError):
                 complete = False
             if complete and (delimiter == ',' or delimiter == ']'):
                 self.position = after.end()

@@ -28,10 +28,11 @@ only the frames where it is present.
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,15 +84,30 @@ def read_json_list(path: str | Path) -> Iterator[Any]:
             several JSON files.
     """
     try:
-        with open(path, 'rb') as raw, _unpacked(path, raw) as file:
+        with archive_errors(path), open(path, 'rb') as raw, _unpacked(path, raw) as file:
             yield from stream_list(path, file)
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise ResultError(f'{path}: damaged archive ({error}); copy or make it again') from error
     except OSError as error:
         raise ResultError(f'{path}: cannot read this result file: {error.strerror}; check the '
                           'path, or make the file with tools/test.py') from error
     except AnnotationError as error:
         raise ResultError(str(error)) from None
+
+
+@contextmanager
+def archive_errors(path: str | Path) -> Iterator[None]:
+    """Say of a zip archive that cannot be unpacked what to do about it.
+
+    Raises:
+        ResultError: It is damaged, encrypted, or compressed by an unknown method.
+    """
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError,
+            UnicodeDecodeError) as error:
+        raise ResultError(f'{path}: damaged archive ({error}); copy or make it again') from error
+    except RuntimeError as error:  # encrypted; or NotImplementedError, of a method
+        raise ResultError(f'{path}: cannot be unpacked ({error}); pack it anew, without password '
+                          'and with the usual compression') from error
 
 
 def _unpacked(path: str | Path, raw: IO[bytes]) -> AbstractContextManager[IO[bytes]]:

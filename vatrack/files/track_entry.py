@@ -1,9 +1,9 @@
 """One track as an entry of a result file: reading, writing, and what it must be like."""
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from sys import float_info
 from typing import Any
 
 from vatrack.structures import MASK_KINDS, AnnotationFile, Box, TrackRecord, Video
@@ -118,7 +118,7 @@ def _check_lengths(lists: dict[str, list[Any]], num_frames: int) -> None:
 
 def _xyxy(box: Any) -> Box:
     if not (isinstance(box, list) and len(box) == 4
-            and all(isinstance(v, Real) and math.isfinite(v) for v in box)):
+            and all(_is_finite(v) for v in box)):
         raise ResultError(f'has box {box!r}; must be four finite numbers [x, y, w, h] or null')
     x, y, width, height = box
     return x, y, x + width, y + height
@@ -186,7 +186,7 @@ class TrackChecker:
 
     def check_id(self, track: TrackRecord, where: str) -> None:
         """Refuse an id that is none, or taken."""
-        if not _is_int(track.track_id) or track.track_id < 1:
+        if not _is_int(track.track_id) or not 1 <= track.track_id < 1 << 63:
             raise ResultError(f'{where}: track_id must be an integer >= 1, got {track.track_id!r}; '
                               'number the tracks of a file from 1')
         if track.track_id in self.seen:
@@ -235,7 +235,7 @@ def _check_values(track: TrackRecord, video: Video, where: str) -> None:
 
 
 def _check_score(score: Any, where: str) -> None:
-    if not isinstance(score, Real) or not math.isfinite(score):
+    if not _is_finite(score):
         raise ResultError(f'{where}: score must be a finite number, got {score!r}; leave the track '
                           'out or give it a score')
 
@@ -260,6 +260,11 @@ def _check_mask(mask: RLE, video: Video, where: str, frame: int, kind: str) -> N
         check_runs(mask)
     except AnnotationError as error:
         raise ResultError(f'{where}, frame {frame}: {kind} mask: {error}') from None
+
+
+def _is_finite(value: object) -> bool:
+    # An integer of many digits is no float.
+    return isinstance(value, Real) and abs(value) <= float_info.max
 
 
 def _is_int(value: object) -> bool:

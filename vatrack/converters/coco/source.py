@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, integer, text
+from vatrack.files.annotation_entry import Entry, frame_size, integer, text
 from vatrack.video.source import natural_key
 
 from ..command import Note
@@ -138,7 +138,7 @@ def _read_image(entry: Entry) -> Image:
     video_id = entry.get('video_id')
     position = next((integer(entry, key) for key in ORDER_KEYS if entry.get(key) is not None), None)
     return Image(integer(entry, 'id'), text(entry, 'file_name'),
-                 [integer(entry, 'height', 1), integer(entry, 'width', 1)],
+                 [*frame_size(entry)],
                  None if video_id is None else integer(entry, 'video_id'), position)
 
 

@@ -10,12 +10,11 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import read_rle
+from vatrack.files.annotation_entry import is_number, read_rle
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import RLE, areas, decode, encode, union
 
 from ..common import ConversionError
-from .json_source import is_finite
 from .shape_masks import polygon_mask
 
 #: What becomes of visible pixels outside the amodal mask: an error, the amodal mask takes them, or
@@ -150,7 +149,7 @@ def _fill(polygons: list[Any], key: str, size: list[int]) -> RLE:
     filled = []
     for polygon in polygons:
         if not (isinstance(polygon, list) and len(polygon) % 2 == 0
-                and all(map(is_finite, polygon))):
+                and all(map(is_number, polygon))):
             raise AnnotationError(f"'{key}' must be an RLE or polygons [x1, y1, x2, y2, ...] of "
                                   'finite numbers; draw the object again, or remove it')
         if len(polygon) >= _SHORTEST_POLYGON:

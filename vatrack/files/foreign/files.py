@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vatrack.files.errors import ResultError
+from vatrack.files.result_file import archive_errors
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import AnnotationFile, Video
 
@@ -89,10 +90,12 @@ def source_folder(path: Path) -> Iterator[Path]:
                           'file or folder per video')
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with zipfile.ZipFile(path) as archive:
+            with archive_errors(path), zipfile.ZipFile(path) as archive:
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise ResultError(f'{path}: damaged archive ({error}); copy or make it '
+        except (OSError, ValueError) as error:
+            if isinstance(error, ResultError):
+                raise
+            raise ResultError(f'{path}: cannot be unpacked ({error}); copy or make it '
                               'again') from error
         yield Path(folder)
 

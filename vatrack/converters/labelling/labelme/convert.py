@@ -9,7 +9,6 @@ its kinds, and the same object in the other frames all have the same one.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from vatrack.files.json_stream import load_json
 from vatrack.structures import MASK_KINDS
 from vatrack.video.source import natural_key
 
@@ -208,7 +208,7 @@ def _read_shapes(frame: _Frame, options: LabelmeOptions, single: bool) -> Iterat
 def _read(path: Path) -> _Frame:
     """Read a file; every shape has a label, points are not looked at."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = load_json(path)
         size = content['imageHeight'], content['imageWidth']
         image = PureWindowsPath(content['imagePath']).as_posix()
         frame = _Frame(path, image, size, content['shapes'])
