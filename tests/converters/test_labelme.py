@@ -284,6 +284,16 @@ def test_videos_without_labels_are_noted(root, tmp_path, run_tool, capsys):
     assert_same(tmp_path / 'out/train.json', made_videos(), BOTH)
 
 
+def test_files_of_systems_and_byte_order_marks_do_no_harm(root, tmp_path, run_tool):
+    (root / '__MACOSX').mkdir()
+    for folder in (root, root / 'yard', root / '__MACOSX'):
+        (folder / '._frame_0.json').write_bytes(b'\0\5\x16\7\xff')
+    path = root / 'yard/frame_0.json'
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+    assert convert(run_tool, root, *SUFFIX) == 0
+    assert_same(tmp_path / 'out/train.json', made_videos(), BOTH)
+
+
 def test_files_beside_folders_are_refused(root, run_tool, capsys):
     (root / 'frame.json').write_text('{}')
     assert convert(run_tool, root, *SUFFIX) == 1

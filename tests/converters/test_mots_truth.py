@@ -175,6 +175,19 @@ LINES = {
 }
 
 
+def test_what_does_no_harm_is_passed_over(tmp_path, run_tool):
+    root = write_txt(tmp_path)
+    assert convert(run_tool, 'mots-txt', root, '--classes', 'car', 'person') == 0
+    expected = (root / 'out/train.json').read_text()
+    for path in (root / 'labels').glob('*.txt'):
+        path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes().replace(b'\n', b'\r\n') + b'\r\n')
+    (root / 'labels/README.txt').write_text('frame id class height width rle')
+    (root / 'labels/._yard.txt').write_bytes(b'\0\5\x16\7')
+    (root / 'out/train.json').unlink()
+    assert convert(run_tool, 'mots-txt', root, '--classes', 'car', 'person') == 0
+    assert (root / 'out/train.json').read_text() == expected
+
+
 @pytest.mark.parametrize('name', LINES)
 def test_broken_lines_are_named(tmp_path, run_tool, capsys, name):
     root = write_txt(tmp_path)

@@ -203,7 +203,7 @@ def test_occlusion_is_clipped(stated, read, tmp_path):
     assert only_instance(tmp_path, occlude_rate=stated).occlusion == read
 
 
-@pytest.mark.parametrize('value', [0, 1, True, False])
+@pytest.mark.parametrize('value', [0, 1, True, False, None])
 def test_iscrowd(value, tmp_path):
     assert only_instance(tmp_path, iscrowd=value).iscrowd is bool(value)
 

@@ -77,9 +77,9 @@ def new_name(entry: Entry, taken: Iterable[str]) -> str:
 
 
 def flag(entry: Entry, key: str) -> bool:
-    """Value of an optional 0/1 key; False where absent."""
-    value = entry.get(key, 0)
-    if value not in (0, 1):
+    """Value of an optional 0/1 key; False where absent or null."""
+    value = entry.get(key)
+    if value not in (None, 0, 1):
         raise AnnotationError(f"'{key}' must be 0 or 1, got {_short(value)}; correct the value")
     return bool(value)
 

@@ -70,8 +70,6 @@ class JsonStream:
 
     def _enter_object(self, text: _Text) -> None:
         start = text.peek()
-        if start == '\ufeff':
-            text.fail('Unexpected UTF-8 BOM (decode using utf-8-sig)', 0)
         if start != '{':
             kind = 'list' if start == '[' else type(text.value()).__name__
             raise AnnotationError(f'{self.path}: the top level must be an object of lists, got a '
@@ -88,7 +86,7 @@ def stream_json(path: str | Path, on_read: Callable[[bytes], Any] | None = None,
     holds a list is told by :attr:`JsonStream.lists`.
 
     Args:
-        path: The file: one JSON object, UTF-8.
+        path: The file: one JSON object, UTF-8, with or without a byte order mark.
         on_read: Called with every chunk of bytes read, for a progress bar or a
             checksum.
         chunk_bytes: Bytes to read at a time.
@@ -116,8 +114,6 @@ def stream_list(path: str | Path, file: BinaryIO,
     """
     text = _Text(path, file, None, chunk_bytes)
     start = text.peek()
-    if start == '\ufeff':
-        text.fail('Unexpected UTF-8 BOM (decode using utf-8-sig)', 0)
     if start != '[':
         kind = 'object' if start == '{' else type(text.value()).__name__
         raise AnnotationError(f'{path}: must hold one JSON list of records, got {kind}; is it the '
@@ -137,7 +133,7 @@ def load_json(path: str | Path) -> Any:
         OSError: It cannot be read.
     """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        return json.loads(Path(path).read_text(encoding='utf-8-sig'))
     except RecursionError:
         raise ValueError('nested too deeply') from None
 
@@ -164,7 +160,7 @@ class _Text:
         self._window, self._ended = '', False
         self._path, self._file, self._on_read = path, file, on_read
         self._chunk_bytes = chunk_bytes
-        self._decoder = codecs.getincrementaldecoder('utf-8')()
+        self._decoder = codecs.getincrementaldecoder('utf-8-sig')()
         self._scan = JSONDecoder().scan_once
         self._bytes = 0
         # What has left the window: characters, line breaks, characters of the broken line.

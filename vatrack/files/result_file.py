@@ -39,6 +39,7 @@ from typing import IO, Any
 from vatrack.structures import AnnotationFile, TrackRecord
 
 from .annotation_file import paused_collector
+from .bystanders import is_bystander
 from .errors import AnnotationError, ResultError
 from .json_stream import stream_list
 from .track_entry import TrackChecker, check_frames, track_to_json
@@ -110,11 +111,17 @@ def archive_errors(path: str | Path) -> Iterator[None]:
                           'and with the usual compression') from error
 
 
+def is_zip(path: str | Path) -> bool:
+    """Whether a path names a zip archive."""
+    return Path(path).suffix.lower() == '.zip'
+
+
 def _unpacked(path: str | Path, raw: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
-    if Path(path).suffix != '.zip':
+    if not is_zip(path):
         return nullcontext(raw)
     archive = zipfile.ZipFile(raw)
-    names = [name for name in archive.namelist() if name.endswith('.json')]
+    names = [name for name in archive.namelist()
+             if name.lower().endswith('.json') and not is_bystander(name)]
     if len(names) != 1:
         raise ResultError(f'{path}: must hold one JSON file, holds {names}; unpack it and choose')
     return archive.open(names[0])

@@ -146,6 +146,11 @@ def test_broken_lines_are_named(tmp_path, line, message):
         import_mots_txt(txt_folder(tmp_path, f'{GOOD}\n{line}\n'), annotations())
 
 
+def test_an_empty_line_is_no_object(tmp_path):
+    tracks = import_mots_txt(txt_folder(tmp_path, f'{GOOD}\r\n\r\n'), annotations())
+    assert [track.track_id for track in tracks] == [1001]
+
+
 def test_ignored_regions_are_no_tracks(tmp_path):
     ignored = GOOD.replace('1001 1', '10000 10')
     tracks = import_mots_txt(txt_folder(tmp_path, f'{GOOD}\n{ignored}\n'), annotations())
