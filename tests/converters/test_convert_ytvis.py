@@ -155,13 +155,25 @@ def test_visible_pixels_outside_the_amodal_mask(tmp_path, outside):
 
 def test_a_file_without_annotations(tmp_path):
     content = ytvis()
-    for change in ({'annotations': []}, {'annotations': None}):
+    nothing = [entry | {'segmentations': [None] * len(entry['segmentations'])}
+               for entry in content['annotations']]
+    for change in ({'annotations': []}, {'annotations': None}, {'annotations': nothing}):
         annotations = load_annotations(convert(tmp_path, content | change))
         assert [len(video.frames) for video in annotations.videos] == [4, 3]
-    notes = []
-    convert_ytvis(written(tmp_path, content | change), JsonOptions(tmp_path / 'o.json'),
-                  note=notes.append)
-    assert len(notes) == 1 and 'has no annotations' in notes[0]
+        notes = []
+        convert_ytvis(written(tmp_path, content | change), JsonOptions(tmp_path / 'o.json'),
+                      note=notes.append)
+        assert len(notes) == 1 and 'has no annotations' in notes[0]
+
+
+def test_backslashes_of_windows(tmp_path):
+    content = ytvis()
+    for video in content['videos']:
+        video['file_names'] = [name.replace('/', '\\') for name in video['file_names']]
+    read = [[(video.name, [frame.file_name for frame in video.frames])
+             for video in load_annotations(convert(tmp_path, each)).videos]
+            for each in (ytvis(), content)]
+    assert read[0] == read[1]
 
 
 def test_videos_of_one_folder_are_named_after_their_ids(tmp_path):

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, flag, frame_size, integer, text
+from vatrack.files.annotation_entry import Entry, flag, frame_size, integer
 from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
@@ -27,6 +27,7 @@ from .common import ConversionError
 from .parts.json_source import (
     EntriesOnDisk,
     check_box,
+    file_name,
     located,
     read_category,
     read_tables,
@@ -100,8 +101,6 @@ class _Reader:
         if self._amodal is not None:
             read_tables(self._amodal, {}, self._amodal_entries, 'video_id')
             self._amodal_entries.require_known(videos, self._amodal, 'video_id', 'videos')
-        if not len(self._entries):
-            note(f'{self._path} has no annotations: results for it can be submitted, not scored')
         return list(videos.values())
 
     def objects(self, video: JsonVideo, joiner: KindJoiner) -> list[list[Instance]]:
@@ -185,11 +184,11 @@ def _read_video(entry: Entry) -> JsonVideo:
     if not isinstance(names, list) or not names:
         raise AnnotationError("'file_names' must be a list of the frames of the video, and not "
                               'empty; add its frames or remove the video')
-    frames = [JsonFrame(text({'file_names': name}, 'file_names')) for name in names]
+    frames = [JsonFrame(file_name({'file_names': name}, 'file_names')) for name in names]
     if entry.get('length', len(names)) != len(names):
         raise AnnotationError(f"'length' is {entry['length']!r}, but 'file_names' has {len(names)} "
                               'names; correct one of them')
-    name = entry.get('name') or PurePosixPath(names[0]).parent.as_posix()
+    name = entry.get('name') or PurePosixPath(frames[0].file_name).parent.as_posix()
     return JsonVideo(integer(entry, 'id'), str(name),
                      [*frame_size(entry)], frames)
 

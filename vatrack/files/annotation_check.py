@@ -108,8 +108,8 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
     Beyond the loader: visible is a subset of amodal, the visible masks of a
     frame are disjoint (warning), boxes are tight (warning), occlusion rates
     agree with the areas, an instance keeps its category, frame ids are 0, 1,
-    2, ... (warning), ``num_frames`` is the number of frames (warning), and
-    frames exist and have the stated size.
+    2, ... (warning), ``num_frames`` is the number of frames (warning), no two
+    frames show one file (warning), and frames exist and have the stated size.
 
     Args:
         path: Annotation file.
@@ -128,6 +128,7 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
         report.error(str(error))
         return report
     _check_lengths(annotations, raw['videos'], report)
+    _check_shared_files(annotations, report)
     del raw
     for video in tqdm(annotations.videos, 'checking', unit='video',
                       disable=None if show_progress else True):
@@ -188,6 +189,20 @@ def _check_lengths(annotations: AnnotationFile, entries: Iterable, report: Check
             report.warn(f"{annotations.path}: videos[{index}] (id {entry['id']}): 'num_frames' is "
                         f"{stated!r}, but 'images' has {found} frames of it; if frames are "
                         'missing, convert the video again')
+
+
+def _check_shared_files(annotations: AnnotationFile, report: CheckReport) -> None:
+    owners: dict[str, tuple[Video, Frame]] = {}
+    for video in annotations.videos:
+        shared = [(frame, *owner) for frame in video.frames if
+                  (owner := owners.setdefault(frame.file_name, (video, frame)))[1] is not frame]
+        if shared:
+            frame, other, first = shared[0]
+            report.warn(f"{report.path}: video '{video.name}' (id {video.id}): {len(shared)} of "
+                        f"its {len(video.frames)} frames show an image file that another frame "
+                        f"shows too, frame {frame.frame_id} that of frame {first.frame_id} of "
+                        f"video '{other.name}' (id {other.id}), '{frame.file_name}'; correct the "
+                        'file names if that is not meant')
 
 
 def _check_video(video: Video, report: CheckReport) -> None:

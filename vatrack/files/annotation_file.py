@@ -276,7 +276,8 @@ def refuse(message: str) -> None:
 def resolve_image(root: str | Path, file_name: str, video: str | None = None) -> Path:
     """Path of a frame on disk, whichever of .png, .bmp and .jpg it is stored as.
 
-    SAIL-VOS ships BMP while the published annotation files say PNG.
+    SAIL-VOS ships BMP while the published annotation files say PNG. A name with backslashes is
+    also looked for with slashes.
 
     Args:
         root: Folder that ``file_name`` is relative to.
@@ -293,6 +294,8 @@ def resolve_image(root: str | Path, file_name: str, video: str | None = None) ->
         other = path.with_suffix(suffix)
         if other.is_file():
             return other
+    if '\\' in file_name:  # written on Windows
+        return resolve_image(root, file_name.replace('\\', '/'), video)
     raise AnnotationError(
         f"video '{video or Path(file_name).parent}': no frame {path}, nor the same name with any "
         f'suffix of {", ".join(IMAGE_SUFFIXES)}; check the image folder, or extract the frames')

@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, frame_size, integer, text
+from vatrack.files.annotation_entry import Entry, frame_size, integer
 from vatrack.video.source import natural_key
 
 from ..command import Note
 from ..common import ConversionError
 from ..parts.json_source import (
     EntriesOnDisk,
+    file_name,
     located,
     read_category,
     read_tables,
@@ -137,7 +138,7 @@ def _read_video(entry: Entry) -> tuple[int, str]:
 def _read_image(entry: Entry) -> Image:
     video_id = entry.get('video_id')
     position = next((integer(entry, key) for key in ORDER_KEYS if entry.get(key) is not None), None)
-    return Image(integer(entry, 'id'), text(entry, 'file_name'),
+    return Image(integer(entry, 'id'), file_name(entry),
                  [*frame_size(entry)],
                  None if video_id is None else integer(entry, 'video_id'), position)
 

@@ -109,6 +109,11 @@ def read_category(entry: Entry) -> tuple[int, str]:
     return integer(entry, 'id'), text(entry, 'name')
 
 
+def file_name(entry: Entry, key: str = 'file_name') -> str:
+    """Name of a frame; backslashes of Windows become slashes, so that folders are told apart."""
+    return text(entry, key).replace('\\', '/')
+
+
 def unique_categories(path: str | Path, pairs: list[tuple[int, str]]) -> dict[int, str]:
     """Class names by category id; refuses an id or a name that occurs twice."""
     categories, seen = unique(path, 'categories', pairs), set()

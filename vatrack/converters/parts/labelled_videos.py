@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vatrack.files import AnnotationWriter
 
-from ..command import Converted, Note, positive
+from ..command import Converted, Note, note_if_empty, positive
 from ..common import ConversionError
 from .frames import add_placement, place
 from .image_files import has_frames, image_size
@@ -154,6 +154,7 @@ def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
                 bar.update()
         if mode == 'link':
             place(dataset.root, output.images, link=True)
+    note_if_empty(writer, note)
     for line in maker.notes():
         note(line)
     bare = [] if in_place else _bare_folders(dataset)
