@@ -25,6 +25,7 @@ Entry = dict[str, Any]
 # Rounding of `1 - visible / amodal` by whoever wrote the file.
 _RATE_SLACK = 1e-6
 _MASK_KEYS = ('amodal_mask', 'visible_mask', 'segm_visible', 'segmentation')
+_LARGEST = float_info.max
 # Entries whose masks are checked together.
 _TOGETHER = 128
 # Longest string that can still be an empty mask: one run of 2**32 pixels and a few empty runs.
@@ -33,7 +34,7 @@ _EMPTY_LENGTH = 12
 
 def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
     """Value of a required integer key; bool and float do not pass."""
-    value = _required(entry, key)
+    value = entry[key] if key in entry else _required(entry, key)
     if type(value) is not int or value.bit_length() > 63:
         raise AnnotationError(f"'{key}' must be an integer, got {_short(value)}; correct the value "
                               '(at most 64 bits)')
@@ -121,8 +122,8 @@ def read_masks(entry: Entry, size: list[int], checked: bool = False) -> dict[str
         for kind, value in _read_segmentation(entry['segmentation'], values).items():
             if values[kind] is None:
                 keys[kind], values[kind] = 'segmentation', value
-    masks = {kind: read_rle(values[kind], keys[kind], size, checked) for kind in MASK_KINDS
-             if values[kind] is not None}
+    masks = {kind: read_rle(value, keys[kind], size, checked) for kind, value in values.items()
+             if value is not None}
     if not masks:
         raise AnnotationError("has none of 'amodal_mask', 'visible_mask' and 'segmentation'; add "
                               'a mask as RLE or remove the entry')
@@ -244,7 +245,7 @@ def read_box(value: Any, key: str) -> Box:
 
 def is_number(value: Any) -> bool:
     """Whether a JSON value is a number that a finite float can hold."""
-    return type(value) in (int, float) and abs(value) <= float_info.max
+    return type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
 
 
 def to_xywh(box: Box) -> list[float]:
@@ -303,7 +304,8 @@ def _is_box_of(kind: str, bare: Any, masks: dict[str, RLE], boxes: dict[str, Box
 
 
 def _tight_box(rle: RLE) -> Box:
-    return tuple(rle_ops.bboxes([rle])[0].tolist())
+    x, y, width, height = coco_mask.toBbox(rle).tolist()
+    return x, y, x + width, y + height
 
 
 def _is_empty(rle: RLE) -> bool:
