@@ -126,6 +126,16 @@ def test_keys_of_amodal_datasets(tmp_path, masks):
         assert check_annotations(path).ok
 
 
+def test_backslashes_of_windows_part_folders(tmp_path):
+    content = coco_video()
+    del content['videos']
+    expected = names_of(convert(tmp_path, content))
+    assert len(expected) > 1
+    for image in content['images']:
+        image['file_name'] = image['file_name'].replace('/', '\\')
+    assert names_of(convert(tmp_path, content)) == expected
+
+
 def test_every_image_is_a_video(tmp_path):
     content = coco_video(**BOTH)
     for entry in content['annotations']:

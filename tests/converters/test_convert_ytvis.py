@@ -155,13 +155,25 @@ def test_visible_pixels_outside_the_amodal_mask(tmp_path, outside):
 
 def test_a_file_without_annotations(tmp_path):
     content = ytvis()
-    for change in ({'annotations': []}, {'annotations': None}):
+    nothing = [entry | {'segmentations': [None] * len(entry['segmentations'])}
+               for entry in content['annotations']]
+    for change in ({'annotations': []}, {'annotations': None}, {'annotations': nothing}):
         annotations = load_annotations(convert(tmp_path, content | change))
         assert [len(video.frames) for video in annotations.videos] == [4, 3]
-    notes = []
-    convert_ytvis(written(tmp_path, content | change), JsonOptions(tmp_path / 'o.json'),
-                  note=notes.append)
-    assert len(notes) == 1 and 'has no annotations' in notes[0]
+        notes = []
+        convert_ytvis(written(tmp_path, content | change), JsonOptions(tmp_path / 'o.json'),
+                      note=notes.append)
+        assert len(notes) == 1 and 'has no annotations' in notes[0]
+
+
+def test_backslashes_of_windows(tmp_path):
+    content = ytvis()
+    for video in content['videos']:
+        video['file_names'] = [name.replace('/', '\\') for name in video['file_names']]
+    read = [[(video.name, [frame.file_name for frame in video.frames])
+             for video in load_annotations(convert(tmp_path, each)).videos]
+            for each in (ytvis(), content)]
+    assert read[0] == read[1]
 
 
 def test_videos_of_one_folder_are_named_after_their_ids(tmp_path):
@@ -239,6 +251,10 @@ BROKEN = {
                  "has no key 'segmentations'"),
     'unknown level': (_entry(1, occlusion=['half', None, None, None]),
                       r"frame 0 .*'occlusion' 'half' is none of"),
+    'unhashable level': (_entry(1, occlusion=[[], None, None, None]), r"'occlusion' \[\] is none"),
+    'long box': (_entry(1, bboxes=[[1, 2, 10**400, 4], None, None, None]), "'bboxes' must be four"),
+    'large frames': (_video(1, height=10**5, width=10**5), r"videos\[1\] .*more than 2\*\*31"),
+    'half a character': (_video(1, file_names=['a\ud800', 'b', 'c']), r'videos\[1\] .*half a char'),
     'unknown category': (_entry(1, category_id=99), r"'category_id' 99 is unknown: no entry of"),
     'unknown video': (_entry(1, video_id=99), r"annotations\[1\] \(id 7\): 'video_id' 99 is unkno"),
     'no video id': (lambda content: content['annotations'][1].pop('video_id'),
@@ -247,6 +263,8 @@ BROKEN = {
     'same video id': (_video(1, id=11), r"videos\[1\] \(id 11\): this id occurs twice in 'videos'"),
     'same category id': (lambda content: content['categories'][1].update(id=40),
                          r"categories\[1\] \(id 40\): this id occurs twice"),
+    'same category name': (lambda content: content['categories'].append(
+        content['categories'][0] | {'id': 99}), r"categories\[\d\] \(id 99\): 'name' .* twice"),
     'no frames': (_video(1, file_names=[]), r"videos\[1\] \(id 4\): 'file_names' must be a list"),
     'another length': (_video(1, length=9), r"'length' is 9, but 'file_names' has 3 names"),
     'no height': (_video(1, height=None), r"'height' must be an integer"),

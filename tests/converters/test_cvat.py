@@ -309,7 +309,7 @@ def edit(root, old, new, name='street 1'):
     path.write_text(text.replace(old, new))
 
 
-POLYGON = '<track id="3" label="car">{}</track></annotations>'
+POLYGON = '<track id="99" label="car">{}</track></annotations>'
 
 
 def adds(element_):
@@ -337,7 +337,10 @@ FAULTS = {
     'frame size': (lambda r: edit(r, '<width>40<', '<width>41<'), 'is 40 x 20 pixels, but the'),
     'frame': (adds(polygon((0, 0, 4, 4), **STATE | {'frame': 5})), 'frame 5 has shapes, but the'),
     'no area': (adds(element('polyline', points='1,1;2,2;3,3', **STATE)),
-                "track 3, frame 0, polyline ('car'): a <polyline> has no area"),
+                "track 99, frame 0, polyline ('car'): a <polyline> has no area"),
+    'same id': (lambda r: edit(r, '</annotations>', 2 * track(polygon((0, 0, 4, 4), **STATE))
+                               .replace('id="0"', 'id="77"') + '</annotations>'),
+                "track 77, frame 0, polygon ('car'): another track of the same id"),
     'points': (adds(element('polygon', points='1,1;2', **STATE)), "'points' must be x,y;x,y"),
     'few': (adds(element('polygon', points='1,1;2,2', **STATE)), 'needs at least three corners'),
     'box': (adds(element('box', xtl='1', ytl='1', xbr='nan', ybr='2', **STATE)),

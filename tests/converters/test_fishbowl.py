@@ -166,7 +166,7 @@ FAULTS = {
     'mask size': (edit('objects.json', lambda o: o[0]['masks'][2].update(size=[48, 32])),
                   r"visible: 'masks\[2\]' has size \[48, 32\], but the image is \[32, 48\]"),
     'damaged mask': (edit('objects.json', lambda o: o[0]['masks'][2].update(counts='5')),
-                     'visible: counts describes 5 pixels'),
+                     r'visible: .masks\[2\].: counts describes 5 pixels'),
     'not a subset': (edit('object001/objects.json',
                           lambda o: o[0]['masks'].__setitem__(1, mask(0, 0))),
                      r'object 1 \(fish id 9\), frame 1: more pixels are visible'),

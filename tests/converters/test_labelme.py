@@ -238,6 +238,10 @@ FAULTS = {
                    'yard/frame_0.json: no file of labelme'),
     'no label': (lambda r: edit(r, lambda c: c['shapes'][0].pop('label')),
                  'frame_1.json: no file of labelme'),
+    'nested': (lambda r: (r / 'yard/frame_1.json').write_text('[' * 100_000),
+               'frame_1.json: no file of labelme (ValueError: nested too deeply)'),
+    'long number': (lambda r: edit(r, lambda c: c['shapes'][0].update(points=[[10**400, 1]] * 3)),
+                    'must be pairs of finite numbers'),
     'empty label': (lambda r: edit(r, lambda c: c['shapes'][0].update(label='')),
                     'every shape must have a label'),
     'no class': (lambda r: edit(r, lambda c: c['shapes'][0].update(label='_amodal')),
@@ -277,6 +281,16 @@ def test_videos_without_labels_are_noted(root, tmp_path, run_tool, capsys):
     write_frames(made_videos()[0], root / 'new')
     assert convert(run_tool, root, *SUFFIX) == 0
     assert '1 folders of frames have no labels and are left out: new' in capsys.readouterr().err
+    assert_same(tmp_path / 'out/train.json', made_videos(), BOTH)
+
+
+def test_files_of_systems_and_byte_order_marks_do_no_harm(root, tmp_path, run_tool):
+    (root / '__MACOSX').mkdir()
+    for folder in (root, root / 'yard', root / '__MACOSX'):
+        (folder / '._frame_0.json').write_bytes(b'\0\5\x16\7\xff')
+    path = root / 'yard/frame_0.json'
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+    assert convert(run_tool, root, *SUFFIX) == 0
     assert_same(tmp_path / 'out/train.json', made_videos(), BOTH)
 
 

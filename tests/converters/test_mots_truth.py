@@ -168,11 +168,24 @@ LINES = {
     'twice': (GOOD, 'line 2: object 1001 stands twice in frame 0'),
     'frame': (GOOD.replace('0 1001', '3 1001', 1), 'line 2: there is no frame 3, only 0 to 0'),
     'size': (GOOD.replace('12 9', '9 12'), "line 2: 'rle' has size [9, 12]"),
-    'rle': ('0 1002 1 12 9 53', 'line 2: counts describes'),
+    'rle': ('0 1002 1 12 9 53', "line 2: 'rle': counts describes"),
     'class': (GOOD.replace('1001 1', '1002 2'), 'must be of class 1, not 2'),
     'unknown class': (GOOD.replace('1001 1', '3001 3'), 'object 3001 is of class 3, but there are '
                                                        'only 2 (car, pedestrian)'),
 }
+
+
+def test_what_does_no_harm_is_passed_over(tmp_path, run_tool):
+    root = write_txt(tmp_path)
+    assert convert(run_tool, 'mots-txt', root, '--classes', 'car', 'person') == 0
+    expected = (root / 'out/train.json').read_text()
+    for path in (root / 'labels').glob('*.txt'):
+        path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes().replace(b'\n', b'\r\n') + b'\r\n')
+    (root / 'labels/README.txt').write_text('frame id class height width rle')
+    (root / 'labels/._yard.txt').write_bytes(b'\0\5\x16\7')
+    (root / 'out/train.json').unlink()
+    assert convert(run_tool, 'mots-txt', root, '--classes', 'car', 'person') == 0
+    assert (root / 'out/train.json').read_text() == expected
 
 
 @pytest.mark.parametrize('name', LINES)

@@ -301,6 +301,17 @@ def test_faults_are_named(root, tmp_path, run_tool, capsys, name):
     assert not (tmp_path / 'out/train.json').exists()
 
 
+def test_files_of_systems_and_readmes_do_no_harm(root, tmp_path, run_tool):
+    assert run_tool('convert', 'png-masks', root, '--out', tmp_path / 'out') == 0
+    expected = (tmp_path / 'out/train.json').read_text()
+    (root / '__MACOSX').mkdir()
+    amodal = next(root.glob('*/amodal'))
+    (amodal / 'README.md').write_text('full shapes')
+    (amodal / 'Thumbs.db').write_bytes(b'')
+    assert run_tool('convert', 'png-masks', root, '--out', tmp_path / 'out') == 0
+    assert (tmp_path / 'out/train.json').read_text() == expected
+
+
 def test_no_root(tmp_path, run_tool, capsys):
     assert run_tool('convert', 'png-masks', tmp_path / 'gone', '--class', 'x', '--out',
                     tmp_path) == 1

@@ -94,6 +94,8 @@ FAULTS = {
     'two files': (lambda c: c['images'][1].update(file_name='ah_1_ext/images/000003.png'),
                   "video 'ah_1_ext': two frames have the same base_name"),
     'two categories': (lambda c: c['categories'][1].update(id=3), 'two categories'),
+    'one name': (lambda c: [each.update(name='person') for each in c['categories'][:2]],
+                 'two categories have the same name'),
     'size': (lambda c: c['images'][5].update(width=7),
              r"'bs_2a_ext', frame .*000004.bmp': has \(width, height\) \(7, 32\), but its video"),
     'folder': (lambda c: c['videos'].pop(), "has frames of 'bs_2a_ext', but 'videos' does not"),

@@ -118,6 +118,13 @@ def test_max_errors_limits_the_messages_not_the_count(write):
     assert (len(report.errors), report.num_errors) == (2, 4)
 
 
+def test_a_list_for_an_id_is_one_error_of_its_entry(write):
+    raw = clean()
+    raw['videos'].append(raw['videos'][0] | {'id': [1]})
+    report = check_annotations(write(raw))
+    assert report.num_errors == 1 and "videos[1] (id [1]): 'id' must be" in report.errors[0]
+
+
 def test_unreadable_file_is_one_error(tmp_path):
     report = check_annotations(tmp_path / 'gone.json')
     assert not report.ok and report.summary is None
@@ -139,7 +146,7 @@ ERRORS = {
     'category': (lambda raw: raw['annotations'][2].update(category_id=2),
                  ["video 'v' (id 1)", '(id 2)', "'category_id' is 2, but instance_id 0 was 1"]),
     'runs': (lambda raw: raw['annotations'][2]['amodal_mask'].update(counts='5220c0'),
-             ['(id 2', "'amodal' mask: counts describes", '8 x 12']),
+             ['(id 2', "'amodal_mask': counts describes", '8 x 12']),
 }
 
 WARNINGS = {
@@ -147,6 +154,8 @@ WARNINGS = {
                 ["frame 0 ('v/0.png')", 'visible masks overlap in 8 pixels']),
     'box': (lambda raw: raw['annotations'][0].update(bbox=[1, 2, 6, 4]),
             ['(id 0', 'the amodal box [1, 2, 7, 6]', 'box of its mask, [1.0, 2.0, 5.0, 6.0]']),
+    'shared file': (lambda raw: raw['images'][1].update(file_name='v/0.png'),
+                    ["video 'v' (id 1): 1 of its 2 frames show an image file", "of frame 0 of v"]),
     'frame ids': (lambda raw: raw['images'][1].update(frame_id=5),
                   ["video 'v'", 'without gaps, but 1 is missing']),
     'length': (lambda raw: raw['videos'][0].update(num_frames=3),
@@ -186,6 +195,16 @@ def test_small_deviations_are_tolerated(write):
     raw['annotations'][0].update(bbox=[0.5, 2, 4, 4.9])
     report = check_annotations(write(raw))
     assert (report.num_errors, report.num_warnings) == (0, 0)
+
+
+def test_backslashes_in_names_of_frames_are_those_of_windows(write, frames):
+    raw = clean()
+    for image in raw['images']:
+        image['file_name'] = image['file_name'].replace('/', '\\')
+    assert check_annotations(write(raw), frames).ok
+    cv2.imwrite(str(frames / 'v\\0.png'), np.zeros((1, 1, 3), np.uint8))
+    # A file that has a backslash in its own name comes first.
+    assert check_annotations(write(raw), frames).num_errors == 1
 
 
 def test_frames_on_disk(write, frames):

@@ -203,7 +203,7 @@ def test_occlusion_is_clipped(stated, read, tmp_path):
     assert only_instance(tmp_path, occlude_rate=stated).occlusion == read
 
 
-@pytest.mark.parametrize('value', [0, 1, True, False])
+@pytest.mark.parametrize('value', [0, 1, True, False, None])
 def test_iscrowd(value, tmp_path):
     assert only_instance(tmp_path, iscrowd=value).iscrowd is bool(value)
 
@@ -241,6 +241,7 @@ def append(name: str, item) -> object:
 
 
 NAN = float('nan')
+NEGATIVE = 'b0Kc0'  # runs of 18, -5 and 19 pixels, 32 in all
 OF_LARGER_IMAGE = rle_ops.encode(np.ones((1, 20, 20), bool))[0]['counts']
 WRONG_SIZE = {'size': [WIDTH, HEIGHT], 'counts': AMODAL['counts']}
 FAULTS = [
@@ -249,9 +250,15 @@ FAULTS = [
     (change('categories', 0, id=None), 'categories[0]:', ["no key 'id'", 'add it']),
     (change('categories', 0, name=5), 'categories[0] (id 3):', ["'name' must be a non-empty str"]),
     (append('categories', {'id': 3, 'name': 'x'}), 'categories[1] (id 3):', ['occurs twice']),
+    (lambda raw: raw['categories'].append(raw['categories'][0] | {'id': 99}),
+     'categories[1] (id 99):', ["'name' '", 'occurs twice', 'rename']),
     (change('videos', 0, width=None), 'videos[0] (id 0):', ["no key 'width'"]),
     (change('videos', 0, height=0), 'videos[0] (id 0):', ["'height' must be at least 1, got 0"]),
     (change('videos', 0, width=8.0), 'videos[0] (id 0):', ["'width' must be an integer, got 8.0"]),
+    (change('videos', 0, width=10**5, height=10**5), 'videos[0] (id 0):', ['more than 2**31']),
+    (change('videos', 0, id=[0]), 'videos[0] (id [0]):', ["'id' must be an integer, got [0]"]),
+    (change('videos', 0, name='a\ud800'), 'videos[0] (id 0):', ['half a character', 'a\\ud800']),
+    (change('images', 1, file_name='a\0b'), 'images[1] (id 10):', ['the character 0']),
     (append('videos', dict(id=0, name='y', width=8, height=4)), 'videos[1] (id 0):',
      ["'id' 0 occurs twice"]),
     (append('videos', dict(id=5, name='y', width=8, height=4)), 'videos[1] (id 5):',
@@ -286,11 +293,20 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
      ["'segmentation' holds polygons"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': ''}), ["'amodal_mask' has counts ''"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': 'é0'}), ["'amodal_mask' has counts"]),
-    (dict(amodal_mask={'size': [4, 8], 'counts': '522P'}), ["'amodal_mask' has counts '522P'"]),
+    (dict(amodal_mask={'size': [4, 8], 'counts': '522P'}),
+     ["'amodal_mask': counts is not a COCO RLE"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': [5, 2]}), ['do not add up to 4 x 8 pixels']),
     (dict(amodal_mask={'size': [4, 8], 'counts': [33, -1]}), ['do not add up to 4 x 8 pixels']),
-    (dict(amodal_mask={'size': [4, 8], 'counts': OF_LARGER_IMAGE}, bbox=None),
-     ['the box of the amodal mask lies outside the image']),
+    (dict(amodal_mask={'size': [4, 8], 'counts': OF_LARGER_IMAGE}),
+     ["'amodal_mask': counts describes 400 pixels", '4 x 8']),
+    (dict(visible_mask={'size': [4, 8], 'counts': AMODAL['counts'][:-1]}),
+     ["'visible_mask': counts describes"]),
+    (dict(visible_mask={'size': [4, 8], 'counts': AMODAL['counts'] * 2}),
+     ["'visible_mask': counts describes"]),
+    (dict(amodal_mask={'size': [4, 8], 'counts': NEGATIVE}), ['shortest run -5']),
+    (dict(amodal_mask={'size': [4, 8], 'counts': 'PPPPPPPP0'}), ['a run above 2**32 pixels']),
+    (dict(amodal_mask={'size': [4., 8], 'counts': AMODAL['counts']}), ['size [4.0, 8]']),
+    (dict(amodal_mask={'size': 4, 'counts': AMODAL['counts']}), ['size 4, but the image']),
     (dict(amodal_mask=EMPTY), ["'amodal_mask' has no pixel", 'remove the entry']),
     (dict(amodal_mask=None, visible_mask=EMPTY), ["'visible_mask' has no pixel"]),
     (dict(bbox=[1, 1, 4]), ["'bbox' must be four finite numbers", 'remove it']),
@@ -304,6 +320,8 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
     (dict(occlude_rate=NAN), ["'occlude_rate' must be a number in [0, 1], got nan"]),
     (dict(occlude_rate=1.2), ["'occlude_rate' must be a number in [0, 1], got 1.2"]),
     (dict(occlude_rate='0.5'), ["'occlude_rate' must be a number"]),
+    (dict(occlude_rate=10**400), ["'occlude_rate' must be a number"]),
+    (dict(bbox=[10**400, 1, 2, 2]), ["'bbox' must be four finite numbers"]),
 ]]
 
 

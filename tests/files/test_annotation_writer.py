@@ -156,6 +156,11 @@ def test_wrong_instances_are_named_and_nothing_is_left(name, tmp_path):
     assert (tmp_path / 'a.json').read_text() == 'the file of an earlier run'
 
 
+def test_two_categories_of_one_name_are_refused(tmp_path):
+    with pytest.raises(AnnotationError, match=r"a\.json: two categories are called 'square'"):
+        AnnotationWriter(tmp_path / 'a.json', {1: 'square', 2: 'disc', 7: 'square'})
+
+
 def test_videos_need_frames(tmp_path):
     with pytest.raises(AnnotationError, match=r"videos without a frame: \['v'\]"):
         write(tmp_path / 'a.json')

@@ -73,10 +73,12 @@ def test_tracks_of_boxes_alone(tmp_path, name):
 
 def test_an_archive_of_one_file_is_read(tmp_path):
     write_results(tmp_path / 'r.json', [track(1), track(2)], ANNOTATIONS)
-    with zipfile.ZipFile(tmp_path / 'r.zip', 'w') as archive:
-        archive.write(tmp_path / 'r.json', 'r.json')
-        archive.writestr('README', 'of whoever made it')
-    assert read_results(tmp_path / 'r.zip', ANNOTATIONS) == [track(1), track(2)]
+    for name in ('r.zip', 'r.ZIP'):
+        with zipfile.ZipFile(tmp_path / name, 'w') as archive:
+            archive.write(tmp_path / 'r.json', 'r.json')
+            archive.writestr('README', 'of whoever made it')
+            archive.writestr('__MACOSX/._r.json', b'\0\5\x16\7')
+        assert read_results(tmp_path / name, ANNOTATIONS) == [track(1), track(2)]
 
 
 def test_no_tracks(tmp_path):
@@ -160,7 +162,13 @@ BROKEN = {
     'size': ({'segmentations': [None, mask(0, (6, 4)), None]},
              r'frame 1: amodal mask has size \[6, 4\], the video \[4, 6\]'),
     'cut mask': ({'segmentations': [None, {'size': [4, 6], 'counts': 'h'}, None]},
-                 'frame 1: amodal mask is no compressed RLE'),
+                 'frame 1: amodal mask: counts is not a COCO RLE string'),
+    'other total': ({'visible_segmentations': [None, {'size': [4, 6], 'counts': '53'}, None]},
+                    r'frame 1: visible mask: counts describes 8 pixels .* has 4 x 6'),
+    'negative run': ({'segmentations': [{'size': [4, 6], 'counts': ':Ma0'}, None, None]},
+                     'frame 0: amodal mask: .*shortest run -3'),
+    'mask size': ({'segmentations': [{'size': 4, 'counts': '53'}, None, None]},
+                  'frame 0: amodal mask is no compressed RLE'),
     'not ASCII': ({'segmentations': [None, {'size': [4, 6], 'counts': 'é0'}, None]},
                   'frame 1: amodal mask is no compressed RLE'),
     'uncompressed': ({'segmentations': [{'size': [4, 6], 'counts': [24]}, None, None]},
@@ -168,6 +176,9 @@ BROKEN = {
     'nan': ({'score': math.nan}, 'score must be a finite number, got nan'),
     'infinite': ({'scores': [None, math.inf, None]},
                  'frame 1: score must be a finite number, got inf'),
+    'long score': ({'score': 10**400}, 'score must be a finite number, got 1000'),
+    'long id': ({'track_id': 10**400}, 'must be an integer >= 1'),
+    'long box': ({'bboxes': [[10**400, 2, 3, 4], None, None]}, 'four finite numbers'),
     'score type': ({'score': '0.5'}, "finite number, got '0.5'"),
     'duplicate': ({'track_id': 1, 'video_id': 5}, 'track_id 1 is taken'),
     'id 0': ({'track_id': 0}, 'must be an integer >= 1, got 0'),
@@ -208,7 +219,6 @@ def test_missing_keys_are_named(tmp_path, key):
     ('', 'not valid JSON'),
     ('[', 'not valid JSON'),
     ('[] []', 'Extra data'),
-    ('\ufeff[]', 'BOM'),
     ('\x80\udc81', 'not UTF-8 text'),
     ('{"annotations": []}', 'must hold one JSON list of records, got object'),
     ('3', 'must hold one JSON list of records, got int'),

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vatrack.structures.rle import decode_window, encode, parse_counts
+from vatrack.structures.rle import are_whole, decode_window, encode, parse_counts
 
 
 def noise(height: int, width: int, seed: int) -> np.ndarray:
@@ -34,3 +34,34 @@ def test_runs_of_all_lengths():
 def test_damaged_strings_are_refused(counts, message):
     with pytest.raises(ValueError, match=message):
         parse_counts(counts)
+
+
+def test_many_masks_are_judged_as_one_by_one():
+    """A mask among others is whole exactly if its own runs fill its image."""
+    rng = np.random.default_rng(0)
+    masks = [encode((rng.random((1, *rng.integers(1, 50, 2))) < density).repeat(4, 1))[0]
+             for density in (0, .02, .5, 1) * 30]
+    assert are_whole(masks) and are_whole([])
+    outcomes = set()
+    for _ in range(300):
+        place = int(rng.integers(len(masks)))
+        symbols = list(masks[place]['counts'])
+        where, symbol = int(rng.integers(len(symbols))), chr(rng.integers(45, 115))
+        symbols[where:where + int(rng.integers(2))] = [symbol] * int(rng.integers(2))
+        damaged = {**masks[place], 'counts': ''.join(symbols)}
+        try:
+            runs = parse_counts(damaged['counts'])
+            whole = bool(runs.min() >= 0 and runs.sum() == np.prod(damaged['size']))
+        except ValueError:
+            whole = False
+        assert are_whole([*masks[:place], damaged, *masks[place + 1:]]) == whole
+        outcomes.add(whole)
+    assert outcomes == {True, False}
+
+
+@pytest.mark.parametrize('mask', [
+    {'size': [2, 2], 'counts': ''}, {'size': [2, 2], 'counts': 'é'}, {'size': 4, 'counts': '4'},
+    {'size': [2, 2], 'counts': [4]}, {'size': [2, '2'], 'counts': '4'}, {'size': [2, 2]}, None])
+def test_what_is_no_mask_is_not_whole(mask):
+    good = {'size': [2, 2], 'counts': '4'}
+    assert are_whole([good]) and not are_whole([good, mask]) and not are_whole([mask, good])

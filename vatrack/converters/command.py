@@ -70,6 +70,12 @@ class Command:
     run: Callable[[argparse.Namespace, Note], Sequence[Converted]]
 
 
+def note_if_empty(writer: AnnotationWriter, note: Note) -> None:
+    """Tell of a file without objects: a test set without truth, or labels that were not found."""
+    if not writer.num_annotations:
+        note(f'{writer.path} has no annotations: results for it can be submitted, not scored')
+
+
 def positive(text: str) -> int:
     """Parse a count."""
     value = int(text)

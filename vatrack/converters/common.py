@@ -1,6 +1,7 @@
 """What all converters share: an error, and running over many videos."""
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -12,6 +13,14 @@ Job = TypeVar('Job')
 
 class ConversionError(ValueError):
     """A raw dataset is incomplete or not as published; says where and how to mend it."""
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes for the parts of a dataset."""
+    # They are forks: a video decoder that waits for the garbage collector here would be
+    # collected there, without its threads, and crash the process.
+    gc.collect()
+    return ProcessPoolExecutor(workers)
 
 
 def run_parallel(function: Callable[[Job], None], jobs: Sequence[Job], workers: int,
@@ -26,7 +35,7 @@ def run_parallel(function: Callable[[Job], None], jobs: Sequence[Job], workers: 
         for job in tqdm(jobs, **progress):
             function(job)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with worker_pool(workers) as pool:
         futures = [pool.submit(function, job) for job in jobs]
         try:
             for future in tqdm(as_completed(futures), **progress):

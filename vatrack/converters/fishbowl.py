@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from vatrack.files import AnnotationError, AnnotationWriter
-from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import read_rle
+from vatrack.files.json_stream import load_json
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import Instance
 from vatrack.structures import rle as rle_ops
@@ -202,7 +203,7 @@ def _video_errors() -> Iterator[None]:
 
 def _read_objects(path: Path) -> list[dict[str, Any]]:
     try:
-        objects = json.loads(path.read_text(encoding='utf-8'))
+        objects = load_json(path)
     except FileNotFoundError:
         raise ConversionError(f'{path}: missing; every fish of a sample has a folder '
                               'objectNNN/objects.json: download the sample again') from None
@@ -223,9 +224,9 @@ def _read_masks(fish: dict[str, Any], where: str, size: list[int],
                               'download the sample again, or state the length of the videos '
                               '(--frames)')
     try:
-        masks = [read_rle(mask, f'masks[{index}]', size) for index, mask in enumerate(masks)]
-        for mask in masks:
-            check_runs(mask)
+        checked = rle_ops.are_whole(masks)
+        masks = [read_rle(mask, f'masks[{index}]', size, checked)
+                 for index, mask in enumerate(masks)]
     except AnnotationError as error:
         raise ConversionError(f'{where}: {error}') from None
     return masks

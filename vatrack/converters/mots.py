@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import read_rle
+from vatrack.files.bystanders import is_bystander
 from vatrack.files.foreign.mots_format import CLASS, IGNORED, parse_line, read_png
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import RLE
@@ -98,7 +99,8 @@ def find_text_files(folder: Path) -> list[tuple[str, Path]]:
     Raises:
         ConversionError: There are none.
     """
-    flat = sorted((path.stem, path) for path in folder.glob('*.txt'))
+    flat = sorted((path.stem, path) for path in folder.glob('*.txt')
+                  if not is_bystander(path.name))
     deep = sorted((path.parts[-3], path) for path in folder.glob('*/gt/gt.txt'))
     if flat and deep:
         raise ConversionError(f'{folder}: holds {flat[0][1].name} and, of the other layout, '
@@ -162,13 +164,14 @@ def _txt_shapes(path: Path, size: tuple[int, int], numbers: dict[int, Path],
     """Shapes by the number of the frame."""
     shapes: dict[int, list[Shape]] = defaultdict(list)
     seen: set[tuple[int, int]] = set()
-    with path.open(encoding='utf-8', errors='replace') as file:
+    with path.open(encoding='utf-8-sig', errors='replace') as file:
         for position, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
             where = f'{path}: line {position}'
             try:
                 entry = parse_line(line)
                 mask = read_rle(entry.mask, 'rle', list(size))
-                check_runs(mask)
             except ValueError as error:
                 raise ConversionError(f'{where}: {error}') from None
             if entry.frame not in numbers:

@@ -19,12 +19,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, flag, integer, text
+from vatrack.files.annotation_entry import Entry, flag, frame_size, integer
 from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
 from .common import ConversionError
-from .parts.json_source import EntriesOnDisk, check_box, located, read_category, read_tables, unique
+from .parts.json_source import (
+    EntriesOnDisk,
+    check_box,
+    file_name,
+    located,
+    read_category,
+    read_tables,
+    unique,
+    unique_categories,
+)
 from .parts.json_video import (
     JsonFrame,
     JsonOptions,
@@ -83,7 +92,7 @@ class _Reader:
         """Read the short lists, and put the long ones on disk."""
         tables = read_tables(self._path, {'categories': read_category, 'videos': _read_video},
                              self._entries, 'video_id')
-        self.categories = unique(self._path, 'categories', tables['categories'])
+        self.categories = unique_categories(self._path, tables['categories'])
         videos = unique(self._path, 'videos', [(video.id, video) for video in tables['videos']])
         names = distinct_names([video.name for video in videos.values()], list(videos), note)
         for video, name in zip(videos.values(), names, strict=True):
@@ -92,8 +101,6 @@ class _Reader:
         if self._amodal is not None:
             read_tables(self._amodal, {}, self._amodal_entries, 'video_id')
             self._amodal_entries.require_known(videos, self._amodal, 'video_id', 'videos')
-        if not len(self._entries):
-            note(f'{self._path} has no annotations: results for it can be submitted, not scored')
         return list(videos.values())
 
     def objects(self, video: JsonVideo, joiner: KindJoiner) -> list[list[Instance]]:
@@ -177,13 +184,13 @@ def _read_video(entry: Entry) -> JsonVideo:
     if not isinstance(names, list) or not names:
         raise AnnotationError("'file_names' must be a list of the frames of the video, and not "
                               'empty; add its frames or remove the video')
-    frames = [JsonFrame(text({'file_names': name}, 'file_names')) for name in names]
+    frames = [JsonFrame(file_name({'file_names': name}, 'file_names')) for name in names]
     if entry.get('length', len(names)) != len(names):
         raise AnnotationError(f"'length' is {entry['length']!r}, but 'file_names' has {len(names)} "
                               'names; correct one of them')
-    name = entry.get('name') or PurePosixPath(names[0]).parent.as_posix()
+    name = entry.get('name') or PurePosixPath(frames[0].file_name).parent.as_posix()
     return JsonVideo(integer(entry, 'id'), str(name),
-                     [integer(entry, 'height', 1), integer(entry, 'width', 1)], frames)
+                     [*frame_size(entry)], frames)
 
 
 def _over_frames(entry: Entry, key: str, length: int) -> list[Any] | None:
@@ -204,7 +211,7 @@ def _no_masks() -> NoReturn:
 def _occlusion(level: Any) -> float | None:
     if level is None:
         return None
-    if level not in OCCLUSION_LEVELS:
+    if type(level) is not str or level not in OCCLUSION_LEVELS:
         raise AnnotationError(f"'occlusion' {level!r} is none of {sorted(OCCLUSION_LEVELS)}; "
                               'correct it, or set it to null')
     return OCCLUSION_LEVELS[level]

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Instance, Video
 from vatrack.structures import rle as rle_ops
 
-from .annotation_entry import check_runs, occlusion_rate
+from .annotation_entry import occlusion_rate
 from .annotation_file import parse_annotations, paused_collector, read_json, resolve_image
 from .errors import AnnotationError
 
@@ -105,11 +105,11 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
                       max_errors: int = 20, show_progress: bool = False) -> CheckReport:
     """Check everything about an annotation file.
 
-    Beyond the loader: masks describe exactly their image, visible is a subset
-    of amodal, the visible masks of a frame are disjoint (warning), boxes are
-    tight (warning), occlusion rates agree with the areas, an instance keeps
-    its category, frame ids are 0, 1, 2, ... (warning), ``num_frames`` is the
-    number of frames (warning), and frames exist and have the stated size.
+    Beyond the loader: visible is a subset of amodal, the visible masks of a
+    frame are disjoint (warning), boxes are tight (warning), occlusion rates
+    agree with the areas, an instance keeps its category, frame ids are 0, 1,
+    2, ... (warning), ``num_frames`` is the number of frames (warning), no two
+    frames show one file (warning), and frames exist and have the stated size.
 
     Args:
         path: Annotation file.
@@ -128,6 +128,7 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
         report.error(str(error))
         return report
     _check_lengths(annotations, raw['videos'], report)
+    _check_shared_files(annotations, report)
     del raw
     for video in tqdm(annotations.videos, 'checking', unit='video',
                       disable=None if show_progress else True):
@@ -180,13 +181,28 @@ class _Place:
 def _check_lengths(annotations: AnnotationFile, entries: Iterable, report: CheckReport) -> None:
     lengths = {video.id: len(video.frames) for video in annotations.videos}
     for index, entry in enumerate(entries):
-        if type(entry) is not dict or entry.get('id') not in lengths:
+        if type(entry) is not dict or type(entry.get('id')) is not int or (
+                entry['id'] not in lengths):
             continue
         stated, found = entry.get('num_frames'), lengths[entry['id']]
         if stated is not None and stated != found:
             report.warn(f"{annotations.path}: videos[{index}] (id {entry['id']}): 'num_frames' is "
                         f"{stated!r}, but 'images' has {found} frames of it; if frames are "
                         'missing, convert the video again')
+
+
+def _check_shared_files(annotations: AnnotationFile, report: CheckReport) -> None:
+    owners: dict[str, tuple[Video, Frame]] = {}
+    for video in annotations.videos:
+        shared = [(frame, *owner) for frame in video.frames if
+                  (owner := owners.setdefault(frame.file_name, (video, frame)))[1] is not frame]
+        if shared:
+            frame, other, first = shared[0]
+            report.warn(f"{report.path}: video '{video.name}' (id {video.id}): {len(shared)} of "
+                        f"its {len(video.frames)} frames show an image file that another frame "
+                        f"shows too, frame {frame.frame_id} that of frame {first.frame_id} of "
+                        f"video '{other.name}' (id {other.id}), '{frame.file_name}'; correct the "
+                        'file names if that is not meant')
 
 
 def _check_video(video: Video, report: CheckReport) -> None:
@@ -207,25 +223,16 @@ def _check_video(video: Video, report: CheckReport) -> None:
 
 
 def _check_masks(place: _Place, instances: list[Instance], report: CheckReport) -> None:
-    """Check masks, boxes and occlusion of one frame; damaged masks are set aside first."""
-    sound = []
-    for instance in instances:
-        try:
-            for kind, rle in instance.masks.items():
-                key = f"'{kind}' mask: "
-                check_runs(rle)
-            sound.append(instance)
-        except AnnotationError as error:
-            report.error(f'{place.entry(instance)}: {key}{error}')
+    """Check masks, boxes and occlusion of one frame."""
     areas, boxes = {}, {}
     for kind in MASK_KINDS:
-        owners = [instance for instance in sound if kind in instance.masks]
+        owners = [instance for instance in instances if kind in instance.masks]
         rles = [instance.masks[kind] for instance in owners]
         ids = [instance.id for instance in owners]
         areas[kind] = dict(zip(ids, rle_ops.areas(rles).tolist(), strict=True))
         boxes[kind] = dict(zip(ids, rle_ops.bboxes(rles), strict=True))
-    _check_disjoint(place, sound, areas['visible'], report)
-    for instance in sound:
+    _check_disjoint(place, instances, areas['visible'], report)
+    for instance in instances:
         _check_boxes(place, instance, boxes, report)
         if len(instance.masks) == len(MASK_KINDS):
             _check_pair(place, instance, areas['visible'][instance.id],

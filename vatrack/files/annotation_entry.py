@@ -6,7 +6,9 @@ what is wrong and the remedy; the caller puts file and entry in front.
 """
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from sys import float_info
 from typing import Any
 
@@ -22,13 +24,17 @@ Entry = dict[str, Any]
 
 # Rounding of `1 - visible / amodal` by whoever wrote the file.
 _RATE_SLACK = 1e-6
+_MASK_KEYS = ('amodal_mask', 'visible_mask', 'segm_visible', 'segmentation')
+_LARGEST = float_info.max
+# Entries whose masks are checked together.
+_TOGETHER = 128
 # Longest string that can still be an empty mask: one run of 2**32 pixels and a few empty runs.
 _EMPTY_LENGTH = 12
 
 
 def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
     """Value of a required integer key; bool and float do not pass."""
-    value = _required(entry, key)
+    value = entry[key] if key in entry else _required(entry, key)
     if type(value) is not int or value.bit_length() > 63:
         raise AnnotationError(f"'{key}' must be an integer, got {_short(value)}; correct the value "
                               '(at most 64 bits)')
@@ -38,23 +44,61 @@ def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
 
 
 def text(entry: Entry, key: str) -> str:
-    """Value of a required, non-empty string key."""
+    """Value of a required, non-empty string key; it may name a file whose name is not UTF-8."""
     value = _required(entry, key)
     if type(value) is not str or not value:
         raise AnnotationError(
             f"'{key}' must be a non-empty string, got {_short(value)}; correct the value")
+    try:
+        value.encode('utf-8', 'surrogateescape')
+    except UnicodeEncodeError:
+        raise AnnotationError(f"'{key}' holds half a character, {value!a}; correct the "
+                              'value') from None
+    if '\0' in value:
+        raise AnnotationError(f"'{key}' holds the character 0, {value!a}; correct the value")
     return value
 
 
+def frame_size(entry: Entry) -> tuple[int, int]:
+    """(H, W) in pixels by ``height`` and ``width``; run lengths count up to 2**31 pixels."""
+    height, width = integer(entry, 'height', 1), integer(entry, 'width', 1)
+    if height * width >= 1 << 31:
+        raise AnnotationError(f"'height' {height} and 'width' {width} make more than 2**31 pixels, "
+                              'which masks cannot have; correct them, or make the frames smaller')
+    return height, width
+
+
+def new_name(entry: Entry, taken: Iterable[str]) -> str:
+    """Name of a category; two of one name would be one class with two ids."""
+    name = text(entry, 'name')
+    if name in taken:
+        raise AnnotationError(f"'name' '{name}' occurs twice in this list; rename or join the "
+                              'categories')
+    return name
+
+
 def flag(entry: Entry, key: str) -> bool:
-    """Value of an optional 0/1 key; False where absent."""
-    value = entry.get(key, 0)
-    if value not in (0, 1):
+    """Value of an optional 0/1 key; False where absent or null."""
+    value = entry.get(key)
+    if value not in (None, 0, 1):
         raise AnnotationError(f"'{key}' must be 0 or 1, got {_short(value)}; correct the value")
     return bool(value)
 
 
-def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
+def check_masks_ahead(entries: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+    """Entries of ``annotations``, each with ``checked`` for :func:`read_masks`.
+
+    The masks of many entries are parsed together, which costs little; one by one
+    it would take most of the time of reading a file.
+    """
+    entries = iter(entries)
+    while batch := list(islice(entries, _TOGETHER)):
+        checked = rle_ops.are_whole(list(_compressed_masks(batch)))
+        for entry in batch:
+            yield entry, checked
+
+
+def read_masks(entry: Entry, size: list[int], checked: bool = False) -> dict[str, RLE]:
     """Masks of an annotation by kind.
 
     A kind has the mask named after it, else its part of ``segmentation``: a
@@ -65,6 +109,7 @@ def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
     Args:
         entry: Entry of ``annotations``.
         size: [H, W] of the image.
+        checked: What :func:`check_masks_ahead` says of the entry.
 
     Returns:
         {kind: RLE} of the annotated kinds. The visible mask is empty where the
@@ -77,8 +122,8 @@ def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
         for kind, value in _read_segmentation(entry['segmentation'], values).items():
             if values[kind] is None:
                 keys[kind], values[kind] = 'segmentation', value
-    masks = {kind: read_rle(values[kind], keys[kind], size) for kind in MASK_KINDS
-             if values[kind] is not None}
+    masks = {kind: read_rle(value, keys[kind], size, checked) for kind, value in values.items()
+             if value is not None}
     if not masks:
         raise AnnotationError("has none of 'amodal_mask', 'visible_mask' and 'segmentation'; add "
                               'a mask as RLE or remove the entry')
@@ -121,7 +166,7 @@ def read_boxes(entry: Entry, masks: dict[str, RLE]) -> dict[str, Box]:
         if value is not None:
             boxes[kind] = read_box(value, key)
         elif mask is not None:
-            boxes[kind] = _tight_box(mask, kind)
+            boxes[kind] = _tight_box(mask)
     return boxes
 
 
@@ -144,7 +189,7 @@ def occlusion_rate(visible: int, amodal: int) -> float:
     return max(0.0, 1 - visible / max(amodal, 1))
 
 
-def read_rle(value: Any, key: str, size: list[int]) -> RLE:
+def read_rle(value: Any, key: str, size: list[int], checked: bool = False) -> RLE:
     """A mask as compressed RLE.
 
     Args:
@@ -152,10 +197,11 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
             ``counts`` is a list.
         key: Where the value stands, for the message.
         size: [H, W] the mask must have.
+        checked: Whether its runs are known to add up to its own size.
 
     Raises:
-        AnnotationError: Polygons, another size, missing or mistyped parts. Of
-            a compressed RLE only the end is looked at, see :func:`check_runs`.
+        AnnotationError: Polygons, another size, missing or mistyped parts, or
+            runs that do not add up to the size.
     """
     if type(value) is list:
         raise AnnotationError(
@@ -171,16 +217,22 @@ def read_rle(value: Any, key: str, size: list[int]) -> RLE:
     counts = value['counts']
     if type(counts) is list:
         return _compress(counts, key, size)
-    # The last symbol must end a run: pycocotools reads on beyond the string until one does.
-    if type(counts) is not str or not counts.isascii() or not '0' <= counts[-1:] <= 'O':
+    if type(counts) is not str or not counts or not counts.isascii():
         raise AnnotationError(f"'{key}' has counts {_short(counts)}, expected a COCO RLE string "
                               'or a list of run lengths; encode the mask again')
+    if not checked:
+        if not all(type(side) is int for side in value['size']):
+            raise AnnotationError(f"'{key}' has size {value['size']}; give integers")
+        try:
+            check_runs(value)
+        except AnnotationError as error:
+            raise AnnotationError(f"'{key}': {error}") from None
     return value
 
 
 def read_box(value: Any, key: str) -> Box:
     """An [x, y, w, h] box as (x1, y1, x2, y2); finite, with a positive area."""
-    if type(value) is not list or len(value) != 4 or not all(map(_is_number, value)):
+    if type(value) is not list or len(value) != 4 or not all(map(is_number, value)):
         raise AnnotationError(f"'{key}' must be four finite numbers [x, y, w, h], got "
                               f'{_short(value)}; correct it, or remove it to use the box of the '
                               'mask')
@@ -191,6 +243,11 @@ def read_box(value: Any, key: str) -> Box:
     return x, y, x + width, y + height
 
 
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number that a finite float can hold."""
+    return type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
+
+
 def to_xywh(box: Box) -> list[float]:
     """An (x1, y1, x2, y2) box as the [x, y, w, h] that JSON files have."""
     x1, y1, x2, y2 = (float(value) for value in box)
@@ -199,9 +256,6 @@ def to_xywh(box: Box) -> list[float]:
 
 def check_runs(rle: RLE) -> None:
     """Make sure that a compressed RLE covers its image exactly.
-
-    pycocotools does not test this itself: on a damaged string it returns
-    arbitrary pixels, never returns, or crashes, depending on the function.
 
     Raises:
         AnnotationError: ``counts`` is not a list of run lengths of size H * W.
@@ -214,6 +268,17 @@ def check_runs(rle: RLE) -> None:
     if runs.min() < 0 or runs.sum() != height * width:
         raise AnnotationError(f'counts describes {runs.sum()} pixels (shortest run {runs.min()}), '
                               f'but the mask has {height} x {width}; encode the mask again')
+
+
+def _compressed_masks(entries: Iterable[Any]) -> Iterator[RLE]:
+    last = None
+    for entry in entries:
+        for key in _MASK_KEYS if type(entry) is dict else ():
+            value = entry.get(key)
+            for part in value if type(value) is list else (value,):
+                # Both masks of an object that nothing covers are the same.
+                if type(part) is dict and type(part.get('counts')) is str and part != last:
+                    yield (last := part)
 
 
 def _read_segmentation(segmentation: Any, named: dict[str, Any]) -> dict[str, Any]:
@@ -238,13 +303,9 @@ def _is_box_of(kind: str, bare: Any, masks: dict[str, RLE], boxes: dict[str, Box
     return read_box(bare, 'bbox') != visible
 
 
-def _tight_box(rle: RLE, kind: str) -> Box:
-    height, width = rle['size']
-    x1, y1, x2, y2 = rle_ops.bboxes([rle])[0].tolist()
-    if not (x1 < x2 <= width and y1 < y2 <= height):
-        raise AnnotationError(f'the box of the {kind} mask lies outside the image, so its counts '
-                              'are damaged; encode the mask again')
-    return x1, y1, x2, y2
+def _tight_box(rle: RLE) -> Box:
+    x, y, width, height = coco_mask.toBbox(rle).tolist()
+    return x, y, x + width, y + height
 
 
 def _is_empty(rle: RLE) -> bool:
@@ -279,10 +340,9 @@ def _required(entry: Entry, key: str) -> Any:
                               'tools/convert.py') from None
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= float_info.max
-
-
 def _short(value: Any) -> str:
-    written = repr(value)
+    try:
+        written = repr(value)
+    except RecursionError:
+        written = f'a deeply nested {type(value).__name__}'
     return written if len(written) <= 60 else f'{written[:57]}...'

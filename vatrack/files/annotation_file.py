@@ -10,12 +10,24 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vatrack.structures import AnnotationFile, Frame, Instance, Video
 
-from .annotation_entry import Entry, flag, integer, read_boxes, read_masks, read_occlusion, text
+from .annotation_entry import (
+    Entry,
+    check_masks_ahead,
+    flag,
+    frame_size,
+    integer,
+    new_name,
+    read_boxes,
+    read_masks,
+    read_occlusion,
+    text,
+)
 from .errors import AnnotationError
 from .json_stream import JsonStream
 
@@ -44,9 +56,14 @@ class AnnotationParser:
         self._images: dict[int, tuple[Frame, Video, list[int], dict[int, int]]] = {}
         self._positions: set[tuple[int, int]] = set()
         self._annotation_ids: set[int] = set()
+        self._masks_checked = False
 
     def read(self, name: str, index: int, entry: Any) -> None:
         """Read entry number ``index`` of the list ``name``, or report what is wrong with it."""
+        self._masks_checked = False
+        self._read(name, index, entry)
+
+    def _read(self, name: str, index: int, entry: Any) -> None:
         try:
             if type(entry) is not dict:
                 raise AnnotationError(f'must be an object, got a {type(entry).__name__}; '
@@ -60,8 +77,8 @@ class AnnotationParser:
 
     def read_all(self, name: str, entries: Iterable[Any]) -> None:
         """Read the whole list ``name``; after images, frames are complete and in order."""
-        for index, entry in enumerate(entries):
-            self.read(name, index, entry)
+        for index, (entry, self._masks_checked) in enumerate(check_masks_ahead(entries)):
+            self._read(name, index, entry)
         if name == 'images':
             self._order_frames()
 
@@ -79,12 +96,15 @@ class AnnotationParser:
 
     def _category(self, entry: Entry) -> None:
         category_id = _new_id(entry, self.categories)
+        taken = [*self.categories.values()]
+        # It is known all the same: its annotations are not to blame.
         self.categories[category_id] = text(entry, 'name')
+        new_name(entry, taken)
 
     def _video(self, entry: Entry) -> None:
         video_id = _new_id(entry, self.videos)
-        self.videos[video_id] = Video(video_id, text(entry, 'name'), integer(entry, 'width', 1),
-                                      integer(entry, 'height', 1))
+        name, (height, width) = text(entry, 'name'), frame_size(entry)
+        self.videos[video_id] = Video(video_id, name, width, height)
 
     def _image(self, entry: Entry) -> None:
         image_id = _new_id(entry, self._images)
@@ -115,7 +135,7 @@ class AnnotationParser:
                 f"'instance_id' {instance_id} occurs twice in image {image_id}, also in annotation "
                 f'(id {owners[instance_id]}); an object has one entry per frame: remove one')
         category_id = _known(entry, 'category_id', self.categories, 'categories')
-        masks = read_masks(entry, size)
+        masks = read_masks(entry, size, self._masks_checked)
         self._keep(frame, Instance(
             annotation_id, instance_id, category_id, masks, read_boxes(entry, masks),
             read_occlusion(entry, masks), flag(entry, 'iscrowd')))
@@ -234,17 +254,19 @@ def parse_stream(stream: JsonStream, parser: AnnotationParser) -> None:
     before what they refer to is read twice.
     """
     heads: dict[str, list[Any]] = {name: [] for name in LISTS[:-1]}
-    count = 0
-    for key, entry in stream:
+    members, is_read = iter(stream), False
+    for key, entry in members:
         if key in heads:
             heads[key].append(entry)
         elif key == 'annotations' and stream.lists.issuperset(LISTS):
-            if not count:
-                _parse_heads(heads, parser)
-            parser.read(key, count, entry)
-            count += 1
+            _parse_heads(heads, parser)
+            # The entries of a list follow one another.
+            own = chain([(key, entry)], takewhile(lambda member: member[0] == 'annotations',
+                                                  members))
+            parser.read_all(key, (entry for _, entry in own))
+            is_read = True
     _require_lists(stream)
-    if not count:
+    if not is_read:
         _parse_heads(heads, parser)
         parser.read_all('annotations', (entry for key, entry in stream if key == 'annotations'))
 
@@ -257,7 +279,8 @@ def refuse(message: str) -> None:
 def resolve_image(root: str | Path, file_name: str, video: str | None = None) -> Path:
     """Path of a frame on disk, whichever of .png, .bmp and .jpg it is stored as.
 
-    SAIL-VOS ships BMP while the published annotation files say PNG.
+    SAIL-VOS ships BMP while the published annotation files say PNG. A name with backslashes is
+    also looked for with slashes.
 
     Args:
         root: Folder that ``file_name`` is relative to.
@@ -274,6 +297,8 @@ def resolve_image(root: str | Path, file_name: str, video: str | None = None) ->
         other = path.with_suffix(suffix)
         if other.is_file():
             return other
+    if '\\' in file_name:  # written on Windows
+        return resolve_image(root, file_name.replace('\\', '/'), video)
     raise AnnotationError(
         f"video '{video or Path(file_name).parent}': no frame {path}, nor the same name with any "
         f'suffix of {", ".join(IMAGE_SUFFIXES)}; check the image folder, or extract the frames')

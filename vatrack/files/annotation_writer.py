@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,9 @@ class AnnotationWriter:
     Args:
         path: The file; missing folders are made.
         categories: Class name by category id.
+
+    Raises:
+        AnnotationError: Two categories have the same name.
     """
 
     def __init__(self, path: str | Path, categories: Mapping[int, str]) -> None:
@@ -41,6 +45,10 @@ class AnnotationWriter:
         self.num_frames = 0
         self.num_annotations = 0
         self._categories = dict(categories)
+        twice = [name for name, count in Counter(categories.values()).items() if count > 1]
+        if twice:
+            raise AnnotationError(f"{path}: two categories are called '{twice[0]}'; name each "
+                                  'class once')
         self._videos: list[dict[str, Any]] = []
         self._parts: list[IO[str]] = []
 
@@ -116,8 +124,9 @@ class AnnotationWriter:
                  instances: Sequence[Instance]) -> list[dict[str, Any]]:
         """Entries of one frame; area and box of all its masks are measured in one call."""
         seen: set[int] = set()
-        read = [self._read(f'{where}, instance {instance.instance_id}', size, instance, seen)
-                for instance in instances]
+        checked = rle_ops.are_whole([mask for each in instances for mask in each.masks.values()])
+        read = [self._read(f'{where}, instance {instance.instance_id}', size, instance, seen,
+                           checked) for instance in instances]
         flat = [rle for masks in read for rle in masks.values()]
         measures = iter(zip(rle_ops.areas(flat).tolist(), rle_ops.bboxes(flat).tolist(),
                             strict=True))
@@ -131,8 +140,8 @@ class AnnotationWriter:
         return records
 
     def _read(self, where: str, size: list[int], instance: Instance,
-              seen: set[int]) -> dict[str, RLE]:
-        """Masks of an instance in the order of the kinds, checked."""
+              seen: set[int], checked: bool) -> dict[str, RLE]:
+        """Masks of an instance in the order of the kinds, checked now if they are not."""
         if instance.category_id not in self._categories:
             raise AnnotationError(f'{where}: category {instance.category_id} is not one of '
                                   f'{sorted(self._categories)}; add it to the categories')
@@ -140,7 +149,7 @@ class AnnotationWriter:
             raise AnnotationError(f'{where}: occurs twice in the frame; make instance ids unique')
         seen.add(instance.instance_id)
         try:
-            return {kind: read_rle(instance.masks[kind], f'{kind}_mask', size)
+            return {kind: read_rle(instance.masks[kind], f'{kind}_mask', size, checked)
                     for kind in MASK_KINDS if kind in instance.masks}
         except AnnotationError as error:
             raise AnnotationError(f'{where}: {error}') from None

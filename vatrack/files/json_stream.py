@@ -7,6 +7,7 @@ is as fast as :func:`json.load` and the memory is that of one chunk.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,8 +70,6 @@ class JsonStream:
 
     def _enter_object(self, text: _Text) -> None:
         start = text.peek()
-        if start == '\ufeff':
-            text.fail('Unexpected UTF-8 BOM (decode using utf-8-sig)', 0)
         if start != '{':
             kind = 'list' if start == '[' else type(text.value()).__name__
             raise AnnotationError(f'{self.path}: the top level must be an object of lists, got a '
@@ -87,7 +86,7 @@ def stream_json(path: str | Path, on_read: Callable[[bytes], Any] | None = None,
     holds a list is told by :attr:`JsonStream.lists`.
 
     Args:
-        path: The file: one JSON object, UTF-8.
+        path: The file: one JSON object, UTF-8, with or without a byte order mark.
         on_read: Called with every chunk of bytes read, for a progress bar or a
             checksum.
         chunk_bytes: Bytes to read at a time.
@@ -115,8 +114,6 @@ def stream_list(path: str | Path, file: BinaryIO,
     """
     text = _Text(path, file, None, chunk_bytes)
     start = text.peek()
-    if start == '\ufeff':
-        text.fail('Unexpected UTF-8 BOM (decode using utf-8-sig)', 0)
     if start != '[':
         kind = 'object' if start == '{' else type(text.value()).__name__
         raise AnnotationError(f'{path}: must hold one JSON list of records, got {kind}; is it the '
@@ -126,6 +123,19 @@ def stream_list(path: str | Path, file: BinaryIO,
         yield entry
     if text.peek():
         text.fail('Extra data', text.position)
+
+
+def load_json(path: str | Path) -> Any:
+    """The content of a small JSON file, UTF-8.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+        OSError: It cannot be read.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8-sig'))
+    except RecursionError:
+        raise ValueError('nested too deeply') from None
 
 
 @contextmanager
@@ -150,7 +160,7 @@ class _Text:
         self._window, self._ended = '', False
         self._path, self._file, self._on_read = path, file, on_read
         self._chunk_bytes = chunk_bytes
-        self._decoder = codecs.getincrementaldecoder('utf-8')()
+        self._decoder = codecs.getincrementaldecoder('utf-8-sig')()
         self._scan = JSONDecoder().scan_once
         self._bytes = 0
         # What has left the window: characters, line breaks, characters of the broken line.
@@ -173,6 +183,10 @@ class _Text:
             except (JSONDecodeError, StopIteration) as error:
                 self._fill_or_fail(error)
                 continue
+            except RecursionError:
+                self.fail('Nested too deeply', self.position)
+            except ValueError:
+                self.fail('A number has too many digits', self.position)
             # Anything else goes on if the file does: 12 may be the start of 12.5e3.
             if (type(value) in _SELF_DELIMITING or self._ended
                     or end + _LONGEST_TOKEN < len(self._window)):
@@ -214,7 +228,7 @@ class _Text:
                 after = match(self._window, end)
                 delimiter = after[1]
                 complete = type(value) in _SELF_DELIMITING and after.end() < len(self._window)
-            except (JSONDecodeError, StopIteration):
+            except (ValueError, StopIteration, RecursionError):
                 complete = False
             if complete and (delimiter == ',' or delimiter == ']'):
                 self.position = after.end()

@@ -11,8 +11,7 @@ from pycocotools import mask as coco_mask
 from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
 from vatrack.structures.rle import RLE, areas
 
-from .annotation_entry import check_runs
-from .errors import AnnotationError, ResultError
+from .errors import ResultError
 from .result_file import read_json_list
 from .track_entry import BOX_LISTS, OPTIONAL_LISTS, TrackChecker
 
@@ -101,9 +100,7 @@ def check_results(path: str | Path, annotations: AnnotationFile) -> ResultSummar
     try:
         for position, record in enumerate(read_json_list(path)):
             try:
-                track = checker.parse(record, position)
-                _check_masks(track, checker.where(position, track.video_id, track.track_id))
-                summary.add(track)
+                summary.add(checker.parse(record, position))
             except ResultError as error:
                 faults.append(str(error))
             if len(faults) == MAX_FAULTS:
@@ -114,16 +111,6 @@ def check_results(path: str | Path, annotations: AnnotationFile) -> ResultSummar
     if faults:
         raise ResultFaults(faults)
     return summary
-
-
-def _check_masks(track: TrackRecord, where: str) -> None:
-    for kind, masks in track.masks.items():
-        for frame, mask in zip(track.frames, masks, strict=True):
-            try:
-                if mask is not None:
-                    check_runs(mask)
-            except AnnotationError as error:
-                raise ResultError(f'{where}, frame {frame}: {kind} mask: {error}') from None
 
 
 def _sticks_out(visible: RLE | None, amodal: RLE | None) -> bool:

@@ -28,16 +28,18 @@ only the frames where it is present.
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 from vatrack.structures import AnnotationFile, TrackRecord
 
 from .annotation_file import paused_collector
+from .bystanders import is_bystander
 from .errors import AnnotationError, ResultError
 from .json_stream import stream_list
 from .track_entry import TrackChecker, check_frames, track_to_json
@@ -83,10 +85,8 @@ def read_json_list(path: str | Path) -> Iterator[Any]:
             several JSON files.
     """
     try:
-        with open(path, 'rb') as raw, _unpacked(path, raw) as file:
+        with archive_errors(path), open(path, 'rb') as raw, _unpacked(path, raw) as file:
             yield from stream_list(path, file)
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise ResultError(f'{path}: damaged archive ({error}); copy or make it again') from error
     except OSError as error:
         raise ResultError(f'{path}: cannot read this result file: {error.strerror}; check the '
                           'path, or make the file with tools/test.py') from error
@@ -94,11 +94,34 @@ def read_json_list(path: str | Path) -> Iterator[Any]:
         raise ResultError(str(error)) from None
 
 
+@contextmanager
+def archive_errors(path: str | Path) -> Iterator[None]:
+    """Say of a zip archive that cannot be unpacked what to do about it.
+
+    Raises:
+        ResultError: It is damaged, encrypted, or compressed by an unknown method.
+    """
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError,
+            UnicodeDecodeError) as error:
+        raise ResultError(f'{path}: damaged archive ({error}); copy or make it again') from error
+    except RuntimeError as error:  # encrypted; or NotImplementedError, of a method
+        raise ResultError(f'{path}: cannot be unpacked ({error}); pack it anew, without password '
+                          'and with the usual compression') from error
+
+
+def is_zip(path: str | Path) -> bool:
+    """Whether a path names a zip archive."""
+    return Path(path).suffix.lower() == '.zip'
+
+
 def _unpacked(path: str | Path, raw: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
-    if Path(path).suffix != '.zip':
+    if not is_zip(path):
         return nullcontext(raw)
     archive = zipfile.ZipFile(raw)
-    names = [name for name in archive.namelist() if name.endswith('.json')]
+    names = [name for name in archive.namelist()
+             if name.lower().endswith('.json') and not is_bystander(name)]
     if len(names) != 1:
         raise ResultError(f'{path}: must hold one JSON file, holds {names}; unpack it and choose')
     return archive.open(names[0])

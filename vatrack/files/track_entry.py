@@ -1,16 +1,16 @@
 """One track as an entry of a result file: reading, writing, and what it must be like."""
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from sys import float_info
 from typing import Any
 
 from vatrack.structures import MASK_KINDS, AnnotationFile, Box, TrackRecord, Video
-from vatrack.structures.rle import RLE
+from vatrack.structures.rle import RLE, are_whole
 
-from .annotation_entry import to_xywh
-from .errors import ResultError
+from .annotation_entry import check_runs, to_xywh
+from .errors import AnnotationError, ResultError
 
 _REQUIRED = ('video_id', 'category_id', 'score', 'segmentations')
 _MASK_KEYS = {'mask_kind', 'segmentations', *(f'{kind}_segmentations' for kind in MASK_KINDS)}
@@ -118,7 +118,7 @@ def _check_lengths(lists: dict[str, list[Any]], num_frames: int) -> None:
 
 def _xyxy(box: Any) -> Box:
     if not (isinstance(box, list) and len(box) == 4
-            and all(isinstance(v, Real) and math.isfinite(v) for v in box)):
+            and all(_is_finite(v) for v in box)):
         raise ResultError(f'has box {box!r}; must be four finite numbers [x, y, w, h] or null')
     x, y, width, height = box
     return x, y, x + width, y + height
@@ -186,7 +186,7 @@ class TrackChecker:
 
     def check_id(self, track: TrackRecord, where: str) -> None:
         """Refuse an id that is none, or taken."""
-        if not _is_int(track.track_id) or track.track_id < 1:
+        if not _is_int(track.track_id) or not 1 <= track.track_id < 1 << 63:
             raise ResultError(f'{where}: track_id must be an integer >= 1, got {track.track_id!r}; '
                               'number the tracks of a file from 1')
         if track.track_id in self.seen:
@@ -225,44 +225,46 @@ def _check_values(track: TrackRecord, video: Video, where: str) -> None:
         for frame, score in zip(track.frames, track.scores, strict=True):
             if score is not None:
                 _check_score(score, f'{where}, frame {frame}')
-    size = [video.height, video.width]
+    if _are_rles([mask for masks in track.masks.values() for mask in masks if mask is not None],
+                 [video.height, video.width]):
+        return
     for kind, masks in track.masks.items():
-        if _are_rles(masks, size):
-            continue
         for frame, mask in zip(track.frames, masks, strict=True):
             if mask is not None:
                 _check_mask(mask, video, where, frame, kind)
 
 
 def _check_score(score: Any, where: str) -> None:
-    if not isinstance(score, Real) or not math.isfinite(score):
+    if not _is_finite(score):
         raise ResultError(f'{where}: score must be a finite number, got {score!r}; leave the track '
                           'out or give it a score')
 
 
 def _are_rles(masks: Sequence[Any], size: list[int]) -> bool:
     """Whether :func:`_check_mask` passes all masks for sure; quick, as files hold many."""
-    masks = [mask for mask in masks if mask is not None]
-    try:
-        counts = [mask['counts'] for mask in masks]
-        ends = [each[-1] for each in counts]
-        return ([mask['size'] for mask in masks].count(size) == len(masks)
-                and ''.join(counts).isascii() and (not ends or '0' <= min(ends) <= max(ends) <= 'O')
-                and set(map(type, masks)) <= {dict})
-    except (TypeError, LookupError):
-        return False
+    return (set(map(type, masks)) <= {dict}
+            and [mask.get('size') for mask in masks].count(size) == len(masks)
+            and are_whole(masks))
 
 
 def _check_mask(mask: RLE, video: Video, where: str, frame: int, kind: str) -> None:
-    # pycocotools reads on beyond a string whose last symbol does not end a run.
-    if not (isinstance(mask, dict) and 'size' in mask and isinstance(mask.get('counts'), str)
-            and mask['counts'].isascii() and '0' <= mask['counts'][-1:] <= 'O'):
+    if not (isinstance(mask, dict) and isinstance(mask.get('size'), list | tuple)
+            and isinstance(mask.get('counts'), str) and mask['counts'].isascii()):
         raise ResultError(f"{where}, frame {frame}: {kind} mask is no compressed RLE {{'size': "
                           "[h, w], 'counts': str}; compress it with vatrack.structures.rle.encode")
     if list(mask['size']) != [video.height, video.width]:
         raise ResultError(f"{where}, frame {frame}: {kind} mask has size {list(mask['size'])}, the "
                           f'video {[video.height, video.width]} (height, width); predict at '
                           'original resolution')
+    try:
+        check_runs(mask)
+    except AnnotationError as error:
+        raise ResultError(f'{where}, frame {frame}: {kind} mask: {error}') from None
+
+
+def _is_finite(value: object) -> bool:
+    # An integer of many digits is no float.
+    return isinstance(value, Real) and abs(value) <= float_info.max
 
 
 def _is_int(value: object) -> bool:

@@ -18,6 +18,10 @@ RLE = dict[str, Any]
 
 # pycocotools 2.0.11 overflows on longer lists under numpy >= 2.
 _CHUNK = 255
+# Symbols of 5 bits, for up to 2**32 pixels.
+_LONGEST_RUN = 7
+# RLEs that are parsed together: the numbers of more do not fit into the cache of a processor.
+_TOGETHER = 256
 
 
 def encode(masks: np.ndarray) -> list[RLE]:
@@ -55,25 +59,80 @@ def decode_window(rle: RLE, window: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def parse_counts(counts: str) -> np.ndarray:
-    """Run lengths of a compressed RLE, background first: (R,) int64.
+    """Run lengths of a compressed RLE, background first: (R,) int32, as pycocotools reads them.
 
     Raises:
         ValueError: It is no such string, or holds a run above 2**32 pixels.
     """
-    symbols = np.frombuffer(counts.encode('ascii'), np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero(symbols & 0x20 == 0)
-    if symbols.min() < 0 or symbols.max() > 63 or not len(last) or last[-1] != len(symbols) - 1:
-        raise ValueError('counts is not a COCO RLE string; encode the mask again')
-    first = np.concatenate(([0], last[:-1] + 1))
-    shift = 5 * (np.arange(len(symbols)) - np.repeat(first, last - first + 1))
-    if shift.max() > 30:
-        raise ValueError('counts holds a run above 2**32 pixels; encode the mask again')
-    runs = np.add.reduceat((symbols & 0x1f) << shift, first)
-    runs -= np.where(symbols[last] & 0x10, 1 << (shift[last] + 5), 0)
+    runs, _ = _differences(counts)
     # From the fourth on, a run is stored as the difference from the one two before.
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
+    runs[1::2] = np.cumsum(runs[1::2], dtype=np.int32)
+    runs[2::2] = np.cumsum(runs[2::2], dtype=np.int32)
     return runs
+
+
+def are_whole(rles: Sequence[RLE]) -> bool:
+    """Whether the runs of every RLE add up to its image; many are parsed together.
+
+    pycocotools does not test this itself: on a damaged string it returns arbitrary
+    pixels, never returns, or crashes, depending on the function.
+
+    Args:
+        rles: ``{'size': [H, W], 'counts': str}``; what is no such thing is not whole.
+    """
+    try:
+        return all(_are_whole(rles[i:i + _TOGETHER]) for i in range(0, len(rles), _TOGETHER))
+    except (TypeError, ValueError, LookupError, OverflowError):
+        return False
+
+
+def _are_whole(rles: Sequence[RLE]) -> bool:
+    sizes = [rle['size'] for rle in rles]
+    pixels = [height * width for height, width in sizes]
+    counts = [rle['counts'] for rle in rles]
+    runs, last = _differences(''.join(counts))
+    ends = np.cumsum([len(each) for each in counts])
+    # The run behind the last one of each string, if every string ends with one and has one.
+    past = np.searchsorted(last, ends)
+    starts = np.append(0, past[:-1])
+    if {*map(type, pixels)} != {int} or not all(counts) or (last[past - 1] != ends - 1).any():
+        return False
+    _sum_differences(runs, starts)
+    return bool(runs.min() >= 0
+                and (np.add.reduceat(runs, starts, dtype=np.int64) == pixels).all())
+
+
+def _differences(counts: str) -> tuple[np.ndarray, np.ndarray]:
+    """The R numbers of a COCO string, int32, and the places where their last symbols are."""
+    symbols = np.frombuffer(counts.encode('ascii'), np.uint8) - np.uint8(48)
+    goes_on = symbols >= 32
+    if not counts or symbols.max() > 63 or goes_on[-1]:
+        raise ValueError('counts is not a COCO RLE string; encode the mask again')
+    last = np.flatnonzero(~goes_on)
+    # The last symbol of a number holds its highest bits, the first of which is the sign.
+    numbers = ((symbols ^ 16).view(np.int8) - np.int8(16))[last].astype(np.int32)
+    longer = np.flatnonzero(goes_on[last - 1])
+    place = last[longer] - 1
+    for _ in range(_LONGEST_RUN):
+        if not len(longer):
+            return numbers, last
+        numbers[longer] = numbers[longer] << 5 | symbols[place] & 31
+        more = goes_on[place - 1]
+        longer, place = longer[more], place[more] - 1
+    raise ValueError('counts holds a run above 2**32 pixels; encode the mask again')
+
+
+def _sum_differences(runs: np.ndarray, starts: np.ndarray) -> None:
+    """Make run lengths of the numbers of several strings, in place; see :func:`parse_counts`."""
+    third = starts + 2
+    third = third[third < np.append(starts[1:], len(runs))]
+    runs[third] -= runs[third - 2]  # so that sums over every other run of a string begin anew
+    for parity in (0, 1):
+        own = np.cumsum(runs[parity::2], dtype=np.int32)
+        first = (starts + (starts + parity) % 2) // 2
+        before = np.append(np.int32(0), own)[first]
+        own -= np.repeat(before, np.diff(first, append=len(own)))
+        runs[parity::2] = own
 
 
 def encode_windows(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> list[RLE]:

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from vatrack.files import AnnotationError, load_annotations
-from vatrack.files.annotation_entry import read_masks, to_xywh
+from vatrack.files.annotation_entry import occlusion_rate, read_masks, to_xywh
 from vatrack.files.whole_file import replace_when_done
-from vatrack.structures import AnnotationFile, Frame, Instance, Video
+from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Instance, Video
 from vatrack.structures.rle import areas, bboxes, decode, encode
 from vatrack.video.image_file import write_image
 
@@ -118,9 +118,9 @@ def resized_annotations(raw: dict[str, Any], size: tuple[int, int]) -> dict[str,
     """Rescale the JSON of an annotation file to frames of ``size`` (width, height).
 
     Masks are sampled at the nearest pixel, so visible stays a subset of amodal;
-    they, their boxes and areas are written by kind. An object that loses its
-    last pixel in a frame loses its entry there. Other keys, ``occlude_rate``
-    among them, are kept.
+    they, their boxes and areas are written by kind, and ``occlude_rate`` is that
+    of the rescaled masks where both kinds are there. An object that loses its
+    last pixel in a frame loses its entry there. Other keys are kept.
     """
     shapes = {video['id']: [video['height'], video['width']] for video in raw['videos']}
     videos = {image['id']: image['video_id'] for image in raw['images']}
@@ -144,6 +144,8 @@ def _resized_entry(entry: dict[str, Any], shape: list[int],
     kept = {key: value for key, value in entry.items()
             if not key.startswith(('bbox', 'area', 'segm')) and not key.endswith('mask')}
     kept['bbox'] = boxes[0]
+    if len(pixels) == len(MASK_KINDS):
+        kept['occlude_rate'] = occlusion_rate(visible=pixels[1], amodal=pixels[0])
     for kind, mask, area, box in zip(old, masks, pixels, boxes, strict=True):
         kept |= {f'{kind}_mask': mask, f'area_{kind}': area}
         kept |= {f'bbox_{kind}': box} if area else {}

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_results import LENGTHS, SIZES, annotations, random_tracks
@@ -179,6 +182,20 @@ def test_score_minus_1_is_none(tmp_path):
 def test_unknown_classes_are_named(tmp_path):
     with pytest.raises(ResultError, match=r'track 3\): unknown category_id 2; use the ids of'):
         import_mot(folder(tmp_path, '2,3,0,0,2,2,.5,2\n'), annotations())
+
+
+def test_files_of_systems_and_readmes_are_passed_over(tmp_path):
+    export_mot(random_tracks(0), annotations(), tmp_path / 'boxes')
+    expected = import_mot({'amodal': tmp_path / 'boxes'}, annotations())
+    for name in ('README.txt', '._city-v-7.txt', 'Thumbs.db'):
+        (tmp_path / 'boxes' / name).write_bytes(b'\0\5\x16\7')
+    (tmp_path / 'boxes/__MACOSX').mkdir()
+    first = tmp_path / 'boxes' / FILES[0]
+    first.write_bytes(b'\xef\xbb\xbf' + first.read_bytes().replace(b'\n', b'\r\n'))
+    assert import_mot({'amodal': tmp_path / 'boxes'}, annotations()) == expected
+    archive = shutil.make_archive(str(tmp_path / 'a'), 'zip', tmp_path / 'boxes')
+    Path(archive).rename(tmp_path / 'A.ZIP')
+    assert import_mot({'amodal': tmp_path / 'A.ZIP'}, annotations()) == expected
 
 
 def test_files_and_videos_must_correspond(tmp_path):

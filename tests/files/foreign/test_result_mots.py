@@ -139,10 +139,16 @@ GOOD = f'1 1001 1 9 30 {many(1)[0].masks["visible"][0]["counts"]}'
     (GOOD.replace('1 1001', '4 1001'), 'frame 4 is not one of the 4 .* count from 0 here'),
     (GOOD.replace('9 30', '30 9'), r'has size \[30, 9\], but the image is \[9, 30\]'),
     (GOOD, 'track 1001 of video 2 .* stands twice in frame 1'),
-    ('1 1002 1 9 30 \x7f', 'expected a COCO RLE string')])
+    ('1 1002 1 9 30 \x7f', 'counts is not a COCO RLE string'),
+    ('1 1002 1 9 30 53', 'counts describes 8 pixels')])
 def test_broken_lines_are_named(tmp_path, line, message):
     with pytest.raises(ResultError, match=rf'city-v-2\.txt: line 2: .*{message}'):
         import_mots_txt(txt_folder(tmp_path, f'{GOOD}\n{line}\n'), annotations())
+
+
+def test_an_empty_line_is_no_object(tmp_path):
+    tracks = import_mots_txt(txt_folder(tmp_path, f'{GOOD}\r\n\r\n'), annotations())
+    assert [track.track_id for track in tracks] == [1001]
 
 
 def test_ignored_regions_are_no_tracks(tmp_path):

@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 
 from vatrack.files import ResultError
 from vatrack.files.foreign.coco import export_coco, import_coco
+from vatrack.files.foreign.mot import import_mot
 from vatrack.files.foreign.ytvis import export_ytvis, import_ytvis
 from vatrack.structures import TrackRecord
 from vatrack.structures.rle import encode
@@ -209,6 +210,7 @@ def test_broken_ytvis_records_are_named(tmp_path, change, message):
     ({'category_id': 2, 'track_id': 2}, r'record 1 \(video 7, track 2\): unknown category_id 2'),
     ({'score': float('inf')}, 'record 1: score must be a finite number, got inf'),
     ({'score': None}, 'record 1: score must be a finite number, got None'),
+    ({'score': 10**400}, 'record 1: score must be a finite number, got 1000'),
     ({'track_id': '4'}, "record 1: track_id '4'"),
     ({'track_id': -4}, 'record 1: track id -4 is'),
     ({'segmentation': {'size': [17, 12], 'counts': [204]}}, r'record 1: .* has size \[17, 12\]'),
@@ -234,13 +236,30 @@ def test_broken_files_are_named(tmp_path, read, content, message):
         read({'amodal': path}, annotations())
 
 
+def _head(whole: bytes, offset: int, value: int) -> bytes:
+    """Change a byte in both heads of the only member of an archive."""
+    content = bytearray(whole)
+    content[offset] = content[whole.index(b'PK\1\2') + offset + 2] = value
+    return bytes(content)
+
+
+UNPACKABLE = {
+    lambda whole: whole[:len(whole) // 2]: 'damaged archive',
+    lambda whole: whole[:60] + bytes(40) + whole[100:]: 'damaged archive',
+    lambda whole: _head(whole, 6, 1): 'cannot be unpacked .*password',
+    lambda whole: _head(whole, 8, 77): 'cannot be unpacked .*compression',
+}
+
+
 def test_broken_archives_are_named(tmp_path):
     path = tmp_path / 'a.zip'
     export_ytvis(random_tracks(0), annotations(), path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 2])
-    with pytest.raises(ResultError, match=r'a\.zip: damaged archive'):
-        import_ytvis({'amodal': path}, annotations())
+    for content, message in UNPACKABLE.items():
+        path.write_bytes(content(whole))
+        for read in (import_ytvis, import_mot):
+            with pytest.raises(ResultError, match=rf'a\.zip: {message}'):
+                read({'amodal': path}, annotations())
     with zipfile.ZipFile(path, 'w') as archive:
         for name in ('a.json', 'b.json'):
             archive.writestr(name, '[]')

@@ -49,8 +49,6 @@ def convert_coco(source: str | Path, options: JsonOptions, grouping: Grouping | 
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with EntriesOnDisk(options.out.parent) as entries:
         content = read_coco(source, entries, grouping, note)
-        if not len(entries):
-            note(f'{source} has no annotations: results for it can be submitted, not scored')
         objects = CocoObjects(source, entries, content.categories, options.kind,
                               grouping is not one_by_one, stuff)
         return write_videos(content.videos, content.categories, options, objects, note)

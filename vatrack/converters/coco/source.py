@@ -8,12 +8,20 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, integer, text
+from vatrack.files.annotation_entry import Entry, frame_size, integer
 from vatrack.video.source import natural_key
 
 from ..command import Note
 from ..common import ConversionError
-from ..parts.json_source import EntriesOnDisk, located, read_category, read_tables, unique
+from ..parts.json_source import (
+    EntriesOnDisk,
+    file_name,
+    located,
+    read_category,
+    read_tables,
+    unique,
+    unique_categories,
+)
 from ..parts.json_video import JsonFrame, JsonVideo, distinct_names
 
 #: Keys of an image for its position in time, the first that is there counts: CocoVID, TAO.
@@ -66,7 +74,7 @@ def read_coco(path: str | Path, entries: EntriesOnDisk, grouping: Grouping | Non
     if not tables['categories']:
         note(f"{path} has no 'categories': all objects are of one class, '{ONLY_CLASS[1]}'")
         tables['categories'] = [ONLY_CLASS]
-    categories = unique(path, 'categories', tables['categories'])
+    categories = unique_categories(path, tables['categories'])
     images = unique(path, 'images', [(image.id, image) for image in tables['images']])
     entries.require_known(images, path, 'image_id', 'images')
     if grouping is None and tables['videos']:
@@ -130,8 +138,8 @@ def _read_video(entry: Entry) -> tuple[int, str]:
 def _read_image(entry: Entry) -> Image:
     video_id = entry.get('video_id')
     position = next((integer(entry, key) for key in ORDER_KEYS if entry.get(key) is not None), None)
-    return Image(integer(entry, 'id'), text(entry, 'file_name'),
-                 [integer(entry, 'height', 1), integer(entry, 'width', 1)],
+    return Image(integer(entry, 'id'), file_name(entry),
+                 [*frame_size(entry)],
                  None if video_id is None else integer(entry, 'video_id'), position)
 
 

@@ -1,9 +1,10 @@
 """Classes of objects that are only numbered: a small JSON file, or one class for all."""
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from vatrack.files.json_stream import load_json
 
 from ..common import ConversionError
 
@@ -74,7 +75,7 @@ def read_classes(path: Path) -> ObjectClasses:
         ConversionError: The file is missing, broken, or names an unknown class.
     """
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = load_json(path)
         names = tuple(content['classes'])
         videos = {video: {int(key): label for key, label in objects.items()}
                   for video, objects in content['videos'].items()}

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from vatrack.files.bystanders import is_bystander
 from vatrack.files.foreign.mots_format import masks_by_value
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import encode
@@ -151,7 +152,7 @@ def _amodal_files(folder: Path, frames: dict[str, Path]) -> dict[str, dict[int, 
     """Amodal masks: {stem of the frame: {object id: file}}."""
     found: dict[str, dict[int, Path]] = defaultdict(dict)
     for own in sorted(folder.iterdir(), key=natural_key):
-        if own.name[0] == '.':
+        if is_bystander(own.name):
             continue
         if not own.is_dir() or not own.name.isdecimal():
             raise ConversionError(f'{own}: expected a folder per object, named by its id, such as '

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from vatrack.files.bystanders import is_bystander
 from vatrack.video.source import natural_key
 
 from ..command import Note
@@ -19,14 +20,14 @@ FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp')
 
 
 def subfolders(folder: Path, what: str) -> list[Path]:
-    """The folders in a folder, in order; hidden ones are not looked at.
+    """The folders in a folder, in order; hidden ones and those of systems are not looked at.
 
     Raises:
         ConversionError: There is no folder, or none in it.
     """
     if not folder.is_dir():
         raise ConversionError(f'{folder}: no such folder; give the folder that holds {what}')
-    found = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != '.']
+    found = [path for path in folder.iterdir() if path.is_dir() and not is_bystander(path.name)]
     if not found:
         raise ConversionError(f'{folder}: holds no folder; expected {what}')
     return sorted(found, key=natural_key)
@@ -43,7 +44,7 @@ def image_files(folder: Path, suffixes: Iterable[str] = FRAME_SUFFIXES) -> dict[
     suffixes = tuple(suffixes)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=natural_key):
-        if path.suffix.lower() not in suffixes or path.name[0] == '.':
+        if path.suffix.lower() not in suffixes or is_bystander(path.name):
             continue
         if path.stem in found:
             raise ConversionError(f'{path}: {found[path.stem].name} is a frame of the same name; '
@@ -57,7 +58,8 @@ def image_files(folder: Path, suffixes: Iterable[str] = FRAME_SUFFIXES) -> dict[
 
 def has_frames(folder: Path) -> bool:
     """Whether a folder holds a frame."""
-    return any(path.suffix.lower() in FRAME_SUFFIXES for path in folder.iterdir())
+    return any(path.suffix.lower() in FRAME_SUFFIXES and not is_bystander(path.name)
+               for path in folder.iterdir())
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Reading the JSON of another format: entry by entry, with every fault located."""
 from __future__ import annotations
 
-import math
 import pickle
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, integer, text
+from vatrack.files.annotation_entry import Entry, integer, is_number, new_name, text
 from vatrack.files.json_stream import stream_json
 
 from ..common import ConversionError
@@ -48,7 +47,10 @@ class EntriesOnDisk:
     def add(self, group: int, entry: Any) -> None:
         """Take the next entry of the list."""
         self._places.setdefault(group, array('q')).append(self._file.tell())
-        pickle.dump((self._count, entry), self._file, pickle.HIGHEST_PROTOCOL)
+        try:
+            pickle.dump((self._count, entry), self._file, pickle.HIGHEST_PROTOCOL)
+        except RecursionError:
+            raise AnnotationError('is nested too deeply; correct or remove it') from None
         self._count += 1
 
     def take(self, group: int) -> Iterator[tuple[int, Any]]:
@@ -105,6 +107,20 @@ def read_tables(path: str | Path, readers: Mapping[str, Callable[[Entry], Any]],
 def read_category(entry: Entry) -> tuple[int, str]:
     """Id and name of an entry of ``categories``."""
     return integer(entry, 'id'), text(entry, 'name')
+
+
+def file_name(entry: Entry, key: str = 'file_name') -> str:
+    """Name of a frame; backslashes of Windows become slashes, so that folders are told apart."""
+    return text(entry, key).replace('\\', '/')
+
+
+def unique_categories(path: str | Path, pairs: list[tuple[int, str]]) -> dict[int, str]:
+    """Class names by category id; refuses an id or a name that occurs twice."""
+    categories, seen = unique(path, 'categories', pairs), set()
+    for index, (id_, name) in enumerate(pairs):
+        with located(path, 'categories', index, {'id': id_}):
+            seen.add(new_name({'name': name}, seen))
+    return categories
 
 
 def unique(path: str | Path, key: str, pairs: list[tuple[int, Any]]) -> dict[int, Any]:
@@ -167,11 +183,6 @@ def check_box(value: Any, key: str) -> None:
     damaged says that the file is.
     """
     if value is not None and not (isinstance(value, list) and len(value) in (0, 4)
-                                  and all(map(is_finite, value))):
+                                  and all(map(is_number, value))):
         raise AnnotationError(f"'{key}' must be four finite numbers [x, y, w, h], got {value!r}; "
                               'correct it, or remove it')
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a JSON value is a number that is neither NaN nor infinite."""
-    return type(value) in (int, float) and math.isfinite(value)

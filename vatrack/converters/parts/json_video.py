@@ -11,7 +11,7 @@ from tqdm import tqdm
 from vatrack.files import AnnotationWriter, resolve_image
 from vatrack.structures import MASK_KINDS, Instance
 
-from ..command import Converted, Note, positive
+from ..command import Converted, Note, note_if_empty, positive
 from ..common import ConversionError
 from .frames import FRAME_MODES, add_placement, place
 from .segmentation import OUTSIDE, KindJoiner, add_outside
@@ -100,6 +100,7 @@ def write_videos(videos: Sequence[JsonVideo], categories: dict[int, str], option
             writer.add_video(video.name, width, height, video.id)
             for frame, instances in zip(video.frames, objects(video, joiner), strict=True):
                 writer.add_frame(frame.file_name, instances, frame.id)
+    note_if_empty(writer, note)
     if joiner.changed:
         note(f'{joiner.changed} objects had visible pixels outside of the amodal mask: --outside '
              f'{options.outside}')

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from tqdm import tqdm
 
 from vatrack.files import AnnotationWriter
 
-from ..command import Converted, Note, positive
-from ..common import ConversionError
+from ..command import Converted, Note, note_if_empty, positive
+from ..common import ConversionError, worker_pool
 from .frames import add_placement, place
 from .image_files import has_frames, image_size
 from .shape_rules import ObjectMaker, Shape, ShapeRules
@@ -106,7 +105,7 @@ def mapper(workers: int) -> Iterator[Mapper]:
     if workers <= 1:
         yield map
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with worker_pool(workers) as pool:
         def each(function: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
             yield from pool.map(function, jobs, chunksize=_CHUNK)  # starts at the first request
         try:
@@ -154,6 +153,7 @@ def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
                 bar.update()
         if mode == 'link':
             place(dataset.root, output.images, link=True)
+    note_if_empty(writer, note)
     for line in maker.notes():
         note(line)
     bare = [] if in_place else _bare_folders(dataset)

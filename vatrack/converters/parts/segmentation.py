@@ -10,12 +10,11 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import check_runs, read_rle
+from vatrack.files.annotation_entry import is_number, read_rle
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.rle import RLE, areas, decode, encode, union
 
 from ..common import ConversionError
-from .json_source import is_finite
 from .shape_masks import polygon_mask
 
 #: What becomes of visible pixels outside the amodal mask: an error, the amodal mask takes them, or
@@ -52,12 +51,7 @@ def read_segmentation(value: Any, key: str, size: list[int]) -> RLE | None:
         return None
     if isinstance(value, list):
         return _fill(value if isinstance(value[0], list) else [value], key, size)
-    rle = read_rle(value, key, size)
-    try:
-        check_runs(rle)
-    except AnnotationError as error:
-        raise AnnotationError(f"'{key}': {error}") from None
-    return rle
+    return read_rle(value, key, size)
 
 
 def by_kind(named: Mapping[str, Any], lone: Any, kind: str) -> dict[str, Any]:
@@ -155,7 +149,7 @@ def _fill(polygons: list[Any], key: str, size: list[int]) -> RLE:
     filled = []
     for polygon in polygons:
         if not (isinstance(polygon, list) and len(polygon) % 2 == 0
-                and all(map(is_finite, polygon))):
+                and all(map(is_number, polygon))):
             raise AnnotationError(f"'{key}' must be an RLE or polygons [x1, y1, x2, y2, ...] of "
                                   'finite numbers; draw the object again, or remove it')
         if len(polygon) >= _SHORTEST_POLYGON:

@@ -9,12 +9,13 @@ video where the camera changes. Its structure file is one JSON object::
 """
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from vatrack.files.json_stream import load_json
 
 from ..common import ConversionError
 from .source import Source, SourceFrame, SourceVideo
@@ -92,7 +93,7 @@ def read_structure(path: str | Path) -> Structure:
     """
     remedy = 'give the sailvos_cut_structure.json of the VATrack authors'
     try:
-        raw = json.loads(Path(path).read_text(encoding='utf-8'))
+        raw = load_json(path)
     except (OSError, ValueError) as error:
         raise ConversionError(f'{path}: cannot be read as JSON ({error}); {remedy}') from None
     if type(raw) is not dict or not all(

@@ -157,6 +157,8 @@ def _number_categories(path: str | Path, entries: list[Entry], all_classes: bool
     ids |= {entry['id']: number for number, entry in enumerate(kept, start=1)}
     if len(ids) < len(entries):
         raise ConversionError(f'{path}: two categories have the same id; {_REMEDY}')
+    if len({entry['name'] for entry in kept}) < len(kept):
+        raise ConversionError(f'{path}: two categories have the same name; {_REMEDY}')
     return [entry | {'id': ids[entry['id']]} for entry in kept], ids
 
 

@@ -28,6 +28,7 @@ import numpy as np
 from vatrack.files import AnnotationError
 from vatrack.files.annotation_entry import (
     Entry,
+    check_masks_ahead,
     flag,
     integer,
     read_box,
@@ -99,10 +100,11 @@ class _Entries:
         self._keys = array('q')
 
     def __iter__(self) -> Iterator[tuple[Entry, list[float], Any]]:
-        for index, entry in stream_annotations(self._source.path):
+        entries = (entry for _, entry in stream_annotations(self._source.path))
+        for index, (entry, checked) in enumerate(check_masks_ahead(entries)):
             with located(self._source.path, 'annotations', index, entry):
                 reason = self._reason_to_skip(entry)
-                record = None if reason else self._record(entry)
+                record = None if reason else self._record(entry, checked)
             if record and self._max_occlusion is not None and (
                     record['occlude_rate'] > self._max_occlusion):
                 reason = f'occluded by more than {self._max_occlusion}'
@@ -135,10 +137,10 @@ class _Entries:
             return 'of other classes'
         return None if integer(entry, 'area', 0) else 'without a pixel'
 
-    def _record(self, entry: Entry) -> Entry:
+    def _record(self, entry: Entry, checked: bool) -> Entry:
         video_id = self._videos[entry['image_id']]
         width, height = self._shots[video_id - 1].size
-        masks = read_masks(entry, [height, width])
+        masks = read_masks(entry, [height, width], checked)
         if len(masks) < 2:
             raise AnnotationError("must have 'segmentation' (amodal) and 'visible_mask'")
         area_visible = integer(entry, 'area_visible', 0)

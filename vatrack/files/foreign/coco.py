@@ -6,13 +6,12 @@
 """
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from vatrack.files.annotation_entry import is_number
 from vatrack.files.errors import ResultError
 from vatrack.files.result_file import read_json_list
 from vatrack.structures import AnnotationFile, TrackRecord, Video
@@ -112,7 +111,7 @@ def _add(builder: TrackBuilder, record: dict[str, Any], images: dict[int, tuple[
                           'that the results were made for')
     if type(track_id) is not int or type(category_id) is not int:
         raise ResultError(f'track_id {track_id!r} and category_id {category_id!r} must be integers')
-    if isinstance(score, bool) or not isinstance(score, Real) or not math.isfinite(score):
+    if not is_number(score):
         raise ResultError(f'score must be a finite number, got {score!r}')
     video, frame = images[image_id]
     builder.add(video, track_id, frame, category_id, float(score),

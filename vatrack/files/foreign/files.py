@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vatrack.files.bystanders import is_bystander
 from vatrack.files.errors import ResultError
+from vatrack.files.result_file import archive_errors, is_zip
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import AnnotationFile, Video
 
@@ -45,7 +47,7 @@ def write_json_list(path: Path, records: Iterable[Any]) -> None:
 @contextmanager
 def result_file(path: str | Path) -> Iterator[Path]:
     """Where to write a JSON: ``path``, or ``results.json`` of the archive if that ends in .zip."""
-    if Path(path).suffix != '.zip':
+    if not is_zip(path):
         yield Path(path)
         return
     with result_folder(path) as folder:
@@ -67,7 +69,7 @@ def result_folder(path: str | Path) -> Iterator[Path]:
         folder = Path(temporary) / 'content'
         folder.mkdir()
         yield folder
-        if path.suffix == '.zip':
+        if is_zip(path):
             archive = shutil.make_archive(str(Path(temporary) / 'archive'), 'zip', folder)
             Path(archive).replace(path)
         else:
@@ -84,15 +86,17 @@ def source_folder(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield path
         return
-    if path.suffix != '.zip' or not path.is_file():
+    if not is_zip(path) or not path.is_file():
         raise ResultError(f'{path}: no such folder or zip archive; give the folder that holds a '
                           'file or folder per video')
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with zipfile.ZipFile(path) as archive:
+            with archive_errors(path), zipfile.ZipFile(path) as archive:
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise ResultError(f'{path}: damaged archive ({error}); copy or make it '
+        except (OSError, ValueError) as error:
+            if isinstance(error, ResultError):
+                raise
+            raise ResultError(f'{path}: cannot be unpacked ({error}); copy or make it '
                               'again') from error
         yield Path(folder)
 
@@ -105,9 +109,11 @@ def sequence_paths(folder: Path, annotations: AnnotationFile,
         ResultError: A video has none, or something belongs to no video.
     """
     names = sequence_names(annotations)
+    known = {name + suffix for name in names.values()}
     found = {path.name for path in folder.iterdir()
-             if path.suffix == suffix and path.is_dir() == (not suffix)}
-    strange = sorted(found - {name + suffix for name in names.values()})
+             if path.suffix == suffix and path.is_dir() == (not suffix)
+             and (path.name in known or not is_bystander(path.name))}
+    strange = sorted(found - known)
     if strange:
         raise ResultError(f'{folder / strange[0]}: {annotations.path} has no such video; import '
                           'with the annotation file that the results were made for')

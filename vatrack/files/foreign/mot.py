@@ -148,7 +148,7 @@ def _rectangles(boxes: Sequence[Box | None], video: Video) -> list[RLE | None]:
 
 def _rows(file: Path) -> Iterator[tuple[int, list[float]]]:
     """(line number, numbers) of the lines that are not empty."""
-    text = file.read_text(encoding='utf-8', errors='replace')
+    text = file.read_text(encoding='utf-8-sig', errors='replace')
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vatrack.files.bystanders import is_bystander
 from vatrack.files.errors import ResultError
 from vatrack.structures import AnnotationFile, TrackRecord, Video
 from vatrack.structures.rle import RLE, decode, separate
@@ -108,10 +109,11 @@ def import_mots_txt(sources: Sources, annotations: AnnotationFile, note: Note = 
         builder = TrackBuilder(kind)
         with source_folder(path) as folder:
             for video, file in sequence_paths(folder, annotations, '.txt'):
-                lines = file.read_text(encoding='utf-8', errors='replace').splitlines()
+                lines = file.read_text(encoding='utf-8-sig', errors='replace').splitlines()
                 for number, line in enumerate(lines, start=1):
                     try:
-                        _add_line(builder, video, line, first_frame)
+                        if line.strip():
+                            _add_line(builder, video, line, first_frame)
                     except ResultError as error:
                         raise ResultError(f'{file}: line {number}: {error}') from None
         return builder.tracks()
@@ -207,7 +209,7 @@ def _add_line(builder: TrackBuilder, video: Video, line: str, first_frame: int) 
 
 def _add_images(builder: TrackBuilder, video: Video, folder: Path, first_frame: int) -> None:
     wanted = [f'{frame + first_frame:06d}.png' for frame in range(len(video.frames))]
-    found = {path.name for path in folder.glob('*.png')}
+    found = {path.name for path in folder.glob('*.png') if not is_bystander(path.name)}
     wrong = sorted(found ^ set(wanted))
     if wrong:
         raise ResultError(f'{folder / wrong[0]} is {"missing" if wrong[0] in wanted else "extra"}: '

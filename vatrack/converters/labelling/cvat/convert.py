@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vatrack.files.bystanders import is_bystander
 from vatrack.video.image_file import IMAGE_FORMATS
 
 from ...command import Command, Converted, Note
@@ -102,7 +103,8 @@ def find_tasks(root: Path) -> list[tuple[str, Path]]:
     """
     if root.is_file():
         return [(_name(root), root)]
-    found = sorted([*root.glob('*/annotations.xml'), *root.glob('*.xml')])
+    found = sorted(path for path in [*root.glob('*/annotations.xml'), *root.glob('*.xml')]
+                   if not is_bystander(path.relative_to(root)))
     if not found:
         raise ConversionError(f'{root}: no such file, nor a folder with annotations.xml, '
                               '<task>/annotations.xml or <task>.xml; unzip the exports of CVAT '

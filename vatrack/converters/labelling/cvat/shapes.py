@@ -53,6 +53,7 @@ class CvatReader:
         self._options = options
         self._ids: dict[tuple[str, str], int] = {}
         self._seen: dict[int, set[int]] = defaultdict(set)
+        self._tracks: set[tuple[str, int, str]] = set()
 
     @property
     def num_objects(self) -> int:
@@ -91,6 +92,8 @@ class CvatReader:
                 try:
                     frame = self._frame(piece, element, frames, size)
                     shape = self._shape(piece, element, size)
+                    if shape is not None and piece.tag == 'track':
+                        self._check_track(piece, frame, shape)
                     z_order = number(element, 'z_order') if 'z_order' in element.attrib else 0.
                 except ConversionError as error:
                     at = f', frame {element.get("frame")}' if piece.tag == 'track' else ''
@@ -115,6 +118,14 @@ class CvatReader:
             raise ConversionError('the track has two shapes in this frame; export the task again')
         seen.add(frame)
         return frame
+
+    def _check_track(self, piece: Element, frame: int, shape: Shape) -> None:
+        """Refuse two tracks of one id in a frame: they would be parts of one object."""
+        key = piece.get('id', ''), frame, shape.kind
+        if key in self._tracks:
+            raise ConversionError('another track of the same id is in this frame; give the two '
+                                  'different ids, or export the task again')
+        self._tracks.add(key)
 
     def _shape(self, piece: Element, element: Element, size: tuple[int, int]) -> Shape | None:
         written = self._label(piece, element)

@@ -9,7 +9,6 @@ its kinds, and the same object in the other frames all have the same one.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from vatrack.files.bystanders import is_bystander
+from vatrack.files.json_stream import load_json
 from vatrack.structures import MASK_KINDS
 from vatrack.video.source import natural_key
 
@@ -112,9 +113,10 @@ def find_videos(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise ConversionError(f'{root}: no such folder; give the folder that holds the videos')
-    found = sorted((folder for folder in root.iterdir() if any(folder.glob('*.json'))),
+    found = sorted((folder for folder in root.iterdir()
+                    if not is_bystander(folder.name) and _label_files(folder)),
                    key=lambda folder: natural_key(folder.name))
-    lone = next(root.glob('*.json'), None)
+    lone = next(iter(_label_files(root)), None)
     if lone is not None and found:
         raise ConversionError(f'{root}: holds JSON files ({lone.name}) and folders with such '
                               f'({found[0].name}); put each video into a folder of its own')
@@ -125,9 +127,13 @@ def find_videos(root: Path) -> list[Path]:
     return found
 
 
+def _label_files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob('*.json') if not is_bystander(path.name)]
+
+
 def _find_classes(folders: Sequence[Path], options: LabelmeOptions, each: Mapper) -> list[str]:
     """All labels of all files, sorted."""
-    files = [path for folder in folders for path in sorted(folder.glob('*.json'))]
+    files = [path for folder in folders for path in sorted(_label_files(folder))]
     found: set[str] = set()
     for labels in each(partial(_classes_of, options=options), files):
         found |= labels
@@ -144,7 +150,7 @@ def _classes_of(path: Path, options: LabelmeOptions) -> set[str]:
 def _video(folder: Path, root: Path, options: LabelmeOptions, each: Mapper,
            note: Note) -> LabelledVideo:
     where = f"{root}: video '{folder.name}'"
-    labels = {path.stem: path for path in folder.glob('*.json')}
+    labels = {path.stem: path for path in _label_files(folder)}
     images = _images(folder, labels, root)
     pairs = match_labels(images, labels, where, options.unlabelled, note)
     read = partial(_shapes, options=options, single=len(pairs) == 1)
@@ -208,7 +214,7 @@ def _read_shapes(frame: _Frame, options: LabelmeOptions, single: bool) -> Iterat
 def _read(path: Path) -> _Frame:
     """Read a file; every shape has a label, points are not looked at."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = load_json(path)
         size = content['imageHeight'], content['imageWidth']
         image = PureWindowsPath(content['imagePath']).as_posix()
         frame = _Frame(path, image, size, content['shapes'])

@@ -56,7 +56,7 @@ def _points(value: Any) -> np.ndarray:
         points = np.array(value, float)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise ConversionError("'points' must be pairs of finite numbers; draw the shape "
                               'again') from None
     return points
@@ -67,7 +67,7 @@ def _pixels(value: Any, points: np.ndarray, size: tuple[int, int]) -> RLE:
         with Image.open(BytesIO(base64.b64decode(value, validate=True))) as image:
             patch = np.asarray(image)
     except (TypeError, binascii.Error, UnidentifiedImageError, OSError, SyntaxError,
-            ValueError) as error:
+            ValueError, Image.DecompressionBombError) as error:
         raise ConversionError(f"'mask' is no PNG in base64 ({type(error).__name__}); draw it "
                               'again') from None
     (left, top), (right, bottom) = points.astype(int).tolist()
