@@ -19,7 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, flag, frame_size, integer
+from vatrack.files.annotation_entry import Entry, flag, integer
+from vatrack.files.annotation_file import frame_size
 from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note

@@ -15,7 +15,7 @@ from vatrack.files import AnnotationError, AnnotationIndex
 from vatrack.registry import DATASETS, TASK_UTILS
 from vatrack.structures import MASK_KINDS
 
-from .clip_objects import keep_from_first_sight, keep_largest
+from .clip_objects import has_common_instance, keep_from_first_sight, keep_largest
 from .clip_samplers import ClipFrames
 from .transforms import with_scale
 
@@ -99,12 +99,12 @@ class AmodalVideoDataset(BaseDataset):
             raise ValueError('box_kinds must name at least one kind, it is empty')
         self.max_occlusion = max_occlusion
         self.min_size = min_size
-        self.clip_sampler = (TASK_UTILS.build(clip_sampler)
-                             if isinstance(clip_sampler, dict) else clip_sampler)
         self.require_common_instance = require_common_instance
         self.keep_hidden = keep_hidden
         self.max_objects = max_objects
         self._check_options()
+        self.clip_sampler = (TASK_UTILS.build(clip_sampler)
+                             if isinstance(clip_sampler, dict) else clip_sampler)
         if kwargs.get('indices') is not None:
             raise ValueError(_NO_INDICES)
         super().__init__(ann_file=ann_file, pipeline=with_scale(pipeline, scale), **kwargs)
@@ -285,7 +285,7 @@ class AmodalVideoDataset(BaseDataset):
             records, is_key = [self.get_data_info(idx)], [True]
         else:
             records, is_key = self._training_clip(int(self.key_indices[idx]))
-            if self.require_common_instance and not _has_common_instance(records, is_key):
+            if self.require_common_instance and not has_common_instance(records, is_key):
                 return None
         clip = {key: [record[key] for record in records] for key in records[0]}
         return self.pipeline(clip | dict(key_frame_flags=is_key))
@@ -302,14 +302,6 @@ class AmodalVideoDataset(BaseDataset):
             kind = 'visible' if 'visible' in self.mask_kinds else 'amodal'
             keep_largest(records, kind, self.max_objects)
         return records, clip.is_key
-
-
-def _has_common_instance(records: Sequence[dict], is_key: Sequence[bool]) -> bool:
-    """Whether an object of a key frame is in a reference frame, or there are no references."""
-    ids: dict[bool, set[int]] = {True: set(), False: set()}
-    for record, flag in zip(records, is_key, strict=True):
-        ids[flag] |= {instance['instance_id'] for instance in record['instances']}
-    return all(is_key) or not ids[True].isdisjoint(ids[False])
 
 
 def _kinds(option: str, kinds: Sequence[str]) -> tuple[str, ...]:

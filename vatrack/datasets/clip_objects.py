@@ -52,3 +52,11 @@ def keep_largest(records: Sequence[dict], kind: str, max_objects: int) -> None:
         kept = set(sorted(pixels, key=lambda id_: (-pixels[id_], id_))[:max_objects])
         for record in records:
             record['instances'] = [i for i in record['instances'] if i['instance_id'] in kept]
+
+
+def has_common_instance(records: Sequence[dict], is_key: Sequence[bool]) -> bool:
+    """Whether an object of a key frame is in a reference frame, or there are no references."""
+    ids: dict[bool, set[int]] = {True: set(), False: set()}
+    for record, flag in zip(records, is_key, strict=True):
+        ids[flag] |= {instance['instance_id'] for instance in record['instances']}
+    return all(is_key) or not ids[True].isdisjoint(ids[False])

@@ -59,15 +59,6 @@ def text(entry: Entry, key: str) -> str:
     return value
 
 
-def frame_size(entry: Entry) -> tuple[int, int]:
-    """(H, W) in pixels by ``height`` and ``width``; run lengths count up to 2**31 pixels."""
-    height, width = integer(entry, 'height', 1), integer(entry, 'width', 1)
-    if height * width >= 1 << 31:
-        raise AnnotationError(f"'height' {height} and 'width' {width} make more than 2**31 pixels, "
-                              'which masks cannot have; correct them, or make the frames smaller')
-    return height, width
-
-
 def new_name(entry: Entry, taken: Iterable[str]) -> str:
     """Name of a category; two of one name would be one class with two ids."""
     name = text(entry, 'name')

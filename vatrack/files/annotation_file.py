@@ -20,7 +20,6 @@ from .annotation_entry import (
     Entry,
     check_masks_ahead,
     flag,
-    frame_size,
     integer,
     new_name,
     read_boxes,
@@ -33,6 +32,15 @@ from .json_stream import JsonStream
 
 #: Top-level lists in the order in which they are read: entries refer to those of earlier lists.
 LISTS = ('categories', 'videos', 'images', 'annotations')
+
+
+def frame_size(entry: Entry) -> tuple[int, int]:
+    """(H, W) in pixels by ``height`` and ``width``; run lengths count up to 2**31 pixels."""
+    height, width = integer(entry, 'height', 1), integer(entry, 'width', 1)
+    if height * width >= 1 << 31:
+        raise AnnotationError(f"'height' {height} and 'width' {width} make more than 2**31 pixels, "
+                              'which masks cannot have; correct them, or make the frames smaller')
+    return height, width
 
 
 class AnnotationParser:
@@ -77,7 +85,11 @@ class AnnotationParser:
 
     def read_all(self, name: str, entries: Iterable[Any]) -> None:
         """Read the whole list ``name``; after images, frames are complete and in order."""
-        for index, (entry, self._masks_checked) in enumerate(check_masks_ahead(entries)):
+        if name == 'annotations':
+            for index, (entry, self._masks_checked) in enumerate(check_masks_ahead(entries)):
+                self._read(name, index, entry)
+            return
+        for index, entry in enumerate(entries):
             self._read(name, index, entry)
         if name == 'images':
             self._order_frames()

@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from vatrack.files import AnnotationError
-from vatrack.files.annotation_entry import Entry, frame_size, integer
+from vatrack.files.annotation_entry import Entry, integer
+from vatrack.files.annotation_file import frame_size
 from vatrack.video.source import natural_key
 
 from ..command import Note
