@@ -252,11 +252,11 @@ def test_frames_that_do_not_follow_each_other_are_refused(ann_file, frames, mess
 
 @pytest.mark.parametrize(('frames', 'message'), [
     (lambda: perfect(3) + perfect(8)[:1], "ended where frame 1 of video 'video 8'"),
-    (lambda: perfect(3), r"3 frames were processed instead of 5; videos without results: "
+    (lambda: perfect(3), r"3 samples were processed instead of 5; videos without results: "
                          r"\['video 8'\]"),
     (lambda: perfect(3) + perfect(8) + perfect(8), r"7 frames .* instead of 5; .* several: "
                                                    r"\['video 8'\]"),
-    (lambda: [], r"0 frames were processed instead of 5; .*\['video 3', 'video 8'\]"),
+    (lambda: [], r"0 samples were processed instead of 5; .*\['video 3', 'video 8'\]"),
 ], ids=['unfinished', 'missing', 'twice', 'nothing'])
 def test_incomplete_data_is_not_scored(ann_file, tmp_path, frames, message):
     metric = make_metric(ann_file, out=str(tmp_path / 'results.json'))

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,10 @@ class VideoInstanceMetric(BaseMetric):
 
     def _reset(self) -> None:
         self._parts: Path | None = None
-        self._open: _OpenVideo | None = None
+        self._open: _OpenVideo | _OpenTracks | None = None
         self._kinds: tuple[str, ...] = ()
-        self._done: list[int] = []
+        # Videos, and how many samples of the dataset each of them took.
+        self._done: list[tuple[int, int]] = []
 
     @property
     def annotations(self) -> AnnotationFile:
@@ -98,13 +99,17 @@ class VideoInstanceMetric(BaseMetric):
             data_samples: Clips as dicts, each of one video; each frame has
                 ``pred_track_instances``, and the clip that ends a video may have
                 ``pred_tracks`` (see ``vatrack/structures/fields.py``). A clip
-                without frames is fine: a model may hold frames back.
+                without frames is fine: a model may hold frames back. Or
+                stretches of videos with ``pred_records``, their finished
+                tracks, as :class:`~vatrack.models.TrackCompleter` gives them.
 
         Raises:
             ResultError: A frame is missing, out of order, or not of the
                 annotation file.
         """
         for clip in data_samples:
+            if 'pred_records' in clip:
+                self._add_records(**clip)
             for frame in clip.get('video_data_samples', ()):
                 self._add(frame)
                 if self._open.length == frame.video_length:
@@ -114,28 +119,44 @@ class VideoInstanceMetric(BaseMetric):
         instances = frame.pred_track_instances
         self._kinds = tuple(kind for kind in MASK_KINDS if masks_field(kind) in instances)
         if self._open is None:
-            self._open = _OpenVideo(self._video(frame), self._kinds, self._categories())
+            video = self._checked_video(frame.video_id, frame.video_name, frame.video_length)
+            self._open = _OpenVideo(video, self._kinds, self._categories())
         if (frame.video_id, frame.frame_id) != (self._open.video.id, self._open.length):
             raise ResultError(f'frame {frame.frame_id} of video {frame.video_name!r} came where '
                               f'{self._open.expected}; {_ALL_FRAMES}')
         self._open.add(instances)
 
+    def _add_records(self, pred_records: list[TrackRecord], video_id: int, video_name: str,
+                     frames: range, video_length: int) -> None:
+        for record in pred_records:
+            self._kinds = max(self._kinds, tuple(record.masks), key=len)
+        if self._open is None:
+            self._open = _OpenTracks(self._checked_video(video_id, video_name, video_length))
+        if (video_id, frames.start) != (self._open.video.id, self._open.length):
+            raise ResultError(f'frames from {frames.start} on of video {video_name!r} came where '
+                              f'{self._open.expected}; {_ALL_FRAMES}')
+        self._open.add(pred_records, frames)
+        if self._open.length == video_length:
+            self._write(self._open.tracks(), self._open.samples)
+
     def _close(self, last: DetDataSample, pred_tracks: Mapping[str, Any] | None) -> None:
         """Write the tracks of the video that ends with this frame."""
+        self._write(self._open.tracks(pred_tracks), last.video_length)
+
+    def _write(self, tracks: Iterable[TrackRecord], samples: int) -> None:
+        video = self._open.video
         with self._part().open('a') as file:
-            file.writelines(json.dumps(track_to_json(record, last.video_length)) + '\n'
-                            for record in self._open.tracks(pred_tracks))
-        self._done.append(last.video_id)
+            file.writelines(json.dumps(track_to_json(record, len(video.frames))) + '\n'
+                            for record in tracks)
+        self._done.append((video.id, samples))
         self._open = None
 
-    def _video(self, frame: DetDataSample) -> Video:
+    def _checked_video(self, video_id: int, name: str, length: int) -> Video:
         videos = {video.id: video for video in self.annotations.videos}
-        video = videos.get(frame.video_id)
-        if video is None or (video.name, len(video.frames)) != (frame.video_name,
-                                                                frame.video_length):
-            raise ResultError(
-                f'{self.ann_file} has no video {frame.video_id} named {frame.video_name!r} with '
-                f'{frame.video_length} frames, but the dataset has; {_SAME_FILE}')
+        video = videos.get(video_id)
+        if video is None or (video.name, len(video.frames)) != (name, length):
+            raise ResultError(f'{self.ann_file} has no video {video_id} named {name!r} with '
+                              f'{length} frames, but the dataset has; {_SAME_FILE}')
         return video
 
     def _categories(self) -> list[int]:
@@ -164,7 +185,7 @@ class VideoInstanceMetric(BaseMetric):
         """Merge the tracks of all processes, write and score them.
 
         Args:
-            size: Number of frames of the dataset.
+            size: Number of samples of the dataset: frames, or stretches of videos.
 
         Returns:
             Fractions in [0, 1] by name, for example ``amodal/video/vAP50``; -1
@@ -178,7 +199,7 @@ class VideoInstanceMetric(BaseMetric):
                                       self._open and self._open.expected))
         self._reset()
         parts, kinds, done, unfinished = zip(*gathered, strict=True)
-        self._check_complete([id_ for ids in done for id_ in ids], unfinished, size)
+        self._check_complete([each for part in done for each in part], unfinished, size)
         results: list[dict] = [{}]
         if is_main_process():
             results = [self._score(parts, max(kinds, key=len))]
@@ -187,17 +208,18 @@ class VideoInstanceMetric(BaseMetric):
         broadcast_object_list(results)
         return results[0]
 
-    def _check_complete(self, done: list[int], unfinished: Sequence[str | None],
+    def _check_complete(self, done: list[tuple[int, int]], unfinished: Sequence[str | None],
                         size: int) -> None:
         """Refuse to score a part of the dataset; the same in every process."""
         for expected in filter(None, unfinished):
             raise ResultError(f'the data ended where {expected}; {_ALL_FRAMES}')
         videos = {video.id: video for video in self.annotations.videos}
-        count = sum(len(videos[id_].frames) for id_ in done)
-        if count != size or len(set(done)) != len(done):
-            lost = [video.name for id_, video in videos.items() if id_ not in done][:5]
-            twice = sorted({videos[id_].name for id_ in done if done.count(id_) > 1})[:5]
-            raise ResultError(f'{count} frames were processed instead of {size}; videos without '
+        ids = [id_ for id_, _ in done]
+        count = sum(samples for _, samples in done)
+        if count != size or len(set(ids)) != len(ids):
+            lost = [video.name for id_, video in videos.items() if id_ not in ids][:5]
+            twice = sorted({videos[id_].name for id_ in ids if ids.count(id_) > 1})[:5]
+            raise ResultError(f'{count} samples were processed instead of {size}; videos without '
                               f'results: {lost}, videos with several: {twice}; {_ALL_FRAMES}')
 
     def _score(self, parts: Sequence[Path], kinds: tuple[str, ...]) -> dict[str, float]:
@@ -224,6 +246,33 @@ class _OpenVideo(TrackCollector):
     def __init__(self, video: Video, kinds: tuple[str, ...], categories: list[int]) -> None:
         super().__init__(video.id, categories, kinds)
         self.video = video
+
+    @property
+    def expected(self) -> str:
+        """What must come next, for messages."""
+        return (f'frame {self.length} of video {self.video.name!r}, which has '
+                f'{len(self.video.frames)}, was expected')
+
+
+class _OpenTracks:
+    """The tracks of the video that is being processed, in stretches of time."""
+
+    def __init__(self, video: Video) -> None:
+        self.video = video
+        self.length = self.samples = 0
+        self._tracks: dict[int, TrackRecord] = {}
+
+    def add(self, records: Sequence[TrackRecord], frames: range) -> None:
+        """Take what the tracks are in the next frames."""
+        for record in records:
+            known = self._tracks.get(record.track_id)
+            self._tracks[record.track_id] = known.joined(record) if known else record
+        self.length = frames.stop
+        self.samples += 1
+
+    def tracks(self) -> Iterable[TrackRecord]:
+        """Tracks by id."""
+        return (record for _, record in sorted(self._tracks.items()))
 
     @property
     def expected(self) -> str:

@@ -133,12 +133,12 @@ class AnnotationIndex:
 
     def outline(self) -> AnnotationFile:
         """The videos and frames alone, without objects."""
-        videos = [self._video(position) for position in range(len(self.video_ids))]
+        videos = [self.bare_video(position) for position in range(len(self.video_ids))]
         return AnnotationFile(self.path, self.categories, videos)
 
     def video(self, position: int) -> Video:
         """A video with all its objects, as :func:`~vatrack.files.load_annotations` makes it."""
-        video = self._video(position)
+        video = self.bare_video(position)
         category_ids = list(self.categories)
         size = (video.height, video.width)
         first = int(self.video_starts[position])
@@ -154,7 +154,8 @@ class AnnotationIndex:
             self._add_shapes(frame.instances, objects, size)
         return video
 
-    def _video(self, position: int) -> Video:
+    def bare_video(self, position: int) -> Video:
+        """A video and its frames, without objects."""
         height, width = self.video_sizes[position].tolist()
         frames = range(*self.video_starts[position:position + 2].tolist())
         return Video(int(self.video_ids[position]), self.video_names[position], width, height,

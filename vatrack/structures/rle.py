@@ -135,7 +135,8 @@ def _sum_differences(runs: np.ndarray, starts: np.ndarray) -> None:
         runs[parity::2] = own
 
 
-def encode_windows(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> list[RLE]:
+def encode_windows(masks: Tensor, x0: int | Tensor, y0: int | Tensor,
+                   shape: tuple[int, int]) -> list[RLE]:
     """Encode masks that are known in a window of the frame only, without decoding it elsewhere.
 
     Runs are found where the masks are; only their ends travel to the host, in
@@ -143,9 +144,10 @@ def encode_windows(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> l
 
     Args:
         masks: (N, h, w) bool, on any device.
-        x0: Left edge of the window in pixels of the frame.
-        y0: Its upper edge.
-        shape: (H, W) of the frame.
+        x0: Left edge of the window in pixels of the frame; (N,) if every mask
+            has a window of its own.
+        y0: Its upper edge, likewise.
+        shape: (H, W) of the frame. The masks have no pixel beyond it.
 
     Returns:
         N RLEs of size ``shape``.
@@ -155,10 +157,12 @@ def encode_windows(masks: Tensor, x0: int, y0: int, shape: tuple[int, int]) -> l
     # run starts or ends wherever neighbours along a column differ.
     columns = pad(masks.transpose(1, 2), (1, 1))
     mask_id, column, row = (columns[..., 1:] != columns[..., :-1]).nonzero(as_tuple=True)
+    corners = (edge[mask_id] if isinstance(edge, Tensor) else edge for edge in (x0, y0))
+    left, top = corners
     # Mask and position as one number: one copy, and so one wait. Masks come in order.
     past = height * width + 1
-    mask_ids, ends = np.divmod((mask_id * past + (x0 + column) * height + y0 + row).cpu().numpy(),
-                               past)
+    mask_ids, ends = np.divmod((mask_id * past + (left + column) * height + top + row)
+                               .cpu().numpy(), past)
     per_mask = np.split(ends, np.searchsorted(mask_ids, np.arange(1, len(masks))))
     return [_from_run_ends(e, height, width) for e in per_mask]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .fields import Box, bboxes_field, masks_field
@@ -78,6 +78,23 @@ class TrackRecord:
         """Where in the lists a frame stands; None if the track is absent from it."""
         index = bisect_left(self.frames, frame)
         return index if index < len(self.frames) and self.frames[index] == frame else None
+
+    def part(self, frames: range) -> TrackRecord:
+        """The track in some consecutive frames alone; in none of them its lists are empty."""
+        rows = slice(bisect_left(self.frames, frames.start), bisect_left(self.frames, frames.stop))
+        lists = {name: values[rows] for name in ('scores', 'bboxes', 'visible_bboxes',
+                                                 'category_ids')
+                 if (values := getattr(self, name)) is not None}
+        return replace(self, frames=self.frames[rows], **lists,
+                       masks={kind: masks[rows] for kind, masks in self.masks.items()})
+
+    def joined(self, later: TrackRecord) -> TrackRecord:
+        """This part of a track and a later one, as :meth:`part` gives them."""
+        lists = {name: values + getattr(later, name) for name in (
+            'frames', 'scores', 'bboxes', 'visible_bboxes', 'category_ids')
+            if (values := getattr(self, name)) is not None}
+        return replace(self, **lists, masks={kind: masks + later.masks[kind]
+                                             for kind, masks in self.masks.items()})
 
     def frame_score(self, frame: int) -> float:
         """Score in a frame where the track is; its own score if the frame has none.
