@@ -1,4 +1,4 @@
-"""Completion of one image at a time: a U-Net, the network of PCNet-M and of the supervised oracle."""
+"""Completion of one image at a time by a U-Net: PCNet-M, and the supervised oracle."""
 from __future__ import annotations
 
 from collections.abc import Sequence
