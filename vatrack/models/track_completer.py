@@ -69,7 +69,7 @@ class TrackCompleter(BaseModel):
                  compose: str = 'occluders', threshold: float = .5,
                  adaptation: dict | None = None, batch_tracks: int = 8,
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
-        super().__init__(data_preprocessor or dict(type='ClipPreprocessor'), init_cfg)
+        super().__init__(MODELS.build(data_preprocessor or dict(type='ClipPreprocessor')), init_cfg)
         if compose not in COMPOSITIONS:
             raise ValueError(f'compose must be one of {COMPOSITIONS}, got {compose!r}')
         if not 0 < threshold < 1 or batch_tracks < 1:
