@@ -13,6 +13,7 @@ The folders follow the data:
 ``analysis``       tracks + truth -> what the numbers are lost to
 ``browse``         tracks + truth -> a web page to look at them
 ``leaderboard``    published and measured numbers -> tables
+``flow``           optical flow: files, estimation, warping
 ``video``          video files, folders of frames, cameras: reading and writing
 ``structures``     the nouns all of them share; start with ``fields.py``
 ``checkpoints``    reading without running code; released checkpoints -> ours
