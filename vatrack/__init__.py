@@ -6,7 +6,7 @@ The folders follow the data:
 ``converters``     raw dataset -> one annotation file (``synthetic`` makes one)
 ``files``          annotation and result files: reading, writing, indexing, checking
 ``datasets``       annotation file -> clips, samplers, transforms
-``models``         clips -> per-frame instances: detector, RoI head, losses
+``models``         clips -> instances: what detects, associates, completes, and its losses
 ``track``          per-frame instances -> tracks
 ``evaluation``     tracks + truth -> numbers
 ``visualization``  tracks -> pictures

@@ -6,7 +6,7 @@ from .clip_samplers import (
     KeyReferenceSampler,
     NearbyFramesSampler,
 )
-from .object_tracks import TrackChunk, TrackChunkDataset, TrackClipDataset, stack_clips
+from .object_tracks import TrackChunkDataset, TrackClipDataset, stack_clips
 from .object_windows import LookRule
 from .transforms import LoadAmodalAnnotations, LoadFrame, PackClip, with_scale
 from .video_samplers import VideoBatchSampler, VideoSampler
@@ -14,6 +14,6 @@ from .video_samplers import VideoBatchSampler, VideoSampler
 __all__ = [
     'AmodalVideoDataset', 'ClipFrames', 'ConsecutiveFramesSampler', 'KeyReferenceSampler',
     'LoadAmodalAnnotations', 'LoadFrame', 'LookRule', 'NearbyFramesSampler', 'PackClip',
-    'TrackChunk', 'TrackChunkDataset', 'TrackClipDataset', 'VideoBatchSampler', 'VideoSampler',
-    'stack_clips', 'with_scale'
+    'TrackChunkDataset', 'TrackClipDataset', 'VideoBatchSampler', 'VideoSampler', 'stack_clips',
+    'with_scale'
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
@@ -12,11 +12,8 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 from vatrack.structures import TrackRecord
-from vatrack.structures.object_clips import ObjectClips
+from vatrack.structures.object_clips import ObjectClips, TrackChunk
 from vatrack.structures.rle import bboxes, encode_windows
-
-if TYPE_CHECKING:
-    from vatrack.datasets.object_tracks import TrackChunk
 
 #: How a predicted mask and the visible one become the amodal mask.
 COMPOSITIONS = ('occluders', 'union', 'predicted')
