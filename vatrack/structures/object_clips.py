@@ -104,12 +104,22 @@ class ObjectClips:
         The order is turned within the frames that count, so that padding stays
         at the end.
         """
+        turned = self._map(lambda name, value: self.turned(value))
+        return replace(turned, forward=turned.backward, backward=turned.forward)
+
+    def turned(self, values: Tensor) -> Tensor:
+        """(B, T, ...) values of these frames in the order of :meth:`reversed`, and back again."""
         steps = torch.arange(self.num_frames, device=self.valid.device)
         back = self.lengths[:, None] - 1 - steps
-        order = torch.where(back >= 0, back, steps)
-        rows = torch.arange(len(self), device=order.device)[:, None]
-        turned = self._map(lambda name, value: value[rows, order])
-        return replace(turned, forward=turned.backward, backward=turned.forward)
+        rows = torch.arange(len(self), device=self.valid.device)[:, None]
+        return values[rows, torch.where(back >= 0, back, steps)]
+
+    def part(self, frames: range) -> ObjectClips:
+        """Some consecutive of the T frames alone, counted from the first one of the clips."""
+        sources = tuple(replace(source, frames=source.frames[frames.start:frames.stop])
+                        for source in self.sources)
+        some = self._map(lambda name, value: value[:, frames.start:frames.stop])
+        return replace(some, sources=sources)
 
     @classmethod
     def stack(cls, clips: Sequence[ObjectClips]) -> ObjectClips:
