@@ -7,6 +7,7 @@ Examples:
     python tools/evaluate.py results.json --ann data/synthetic/val.json --eval AP vAP
     python tools/evaluate.py results.json --ann ANN --protocol sailvos --kind amodal --workers 4
     python tools/evaluate.py theirs.zip --format ytvis --kind amodal --ann ANN --protocol ytvis
+    python tools/evaluate.py results.json --ann ANN --protocol savos --tracks selection.json
     python tools/evaluate.py amodal/ visible/ --format mots-png --kind amodal visible --ann ANN
 """
 from __future__ import annotations
@@ -36,7 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--eval', nargs='+', choices=[*METRICS, ALL_METRICS], metavar='METRIC',
                         default=[],
                         help=f'one or more of {", ".join([*METRICS, ALL_METRICS])} (default: AP '
-                             'vAP; of boxes HOTA CLEAR IDF1)')
+                             'vAP; of boxes HOTA CLEAR IDF1; with --tracks mIoU)')
     parser.add_argument('--protocol', choices=list(PROTOCOLS), default='sailvos-full',
                         help='default: %(default)s')
     parser.add_argument('--kind', nargs='+', choices=MASK_KINDS, default=[],
@@ -54,6 +55,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--occlusion-bins', nargs='+', type=float, metavar='RATE',
                         help='ends of the occlusion strata (default: those of the protocol)')
     parser.add_argument('--per-category', action='store_true', help='numbers of each category too')
+    parser.add_argument('--tracks', metavar='FILE',
+                        help='selection of tracks and frames (tools/select_tracks.py) to which '
+                             'mIoU is restricted')
+    parser.add_argument('--subset', metavar='NAME',
+                        help='only frames of this subset of the selection')
     parser.add_argument('--workers', type=int, default=1, metavar='N',
                         help='processes; the numbers are the same (default: %(default)s)')
     parser.add_argument('--out', metavar='PATH',
@@ -81,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Score; returns the exit code."""
     args = parse_args(argv)
     scoring = Scoring(args.results, args.format, args.kind, args.eval, args.protocol,
-                      args.score_thr, args.occlusion_bins, args.per_category, args.workers,
-                      args.import_options)
+                      args.score_thr, args.occlusion_bins, args.per_category, args.tracks,
+                      args.subset, args.workers, args.import_options)
     try:
         score_file(scoring, args.ann, args.out, args.submission,
                    lambda message: print(f'note: {message}', file=sys.stderr))

@@ -6,13 +6,14 @@ The folders follow the data:
 ``converters``     raw dataset -> one annotation file (``synthetic`` makes one)
 ``files``          annotation and result files: reading, writing, indexing, checking
 ``datasets``       annotation file -> clips, samplers, transforms
-``models``         clips -> per-frame instances: detector, RoI head, losses
+``models``         clips -> instances: what detects, associates, completes, and its losses
 ``track``          per-frame instances -> tracks
 ``evaluation``     tracks + truth -> numbers
 ``visualization``  tracks -> pictures
 ``analysis``       tracks + truth -> what the numbers are lost to
 ``browse``         tracks + truth -> a web page to look at them
 ``leaderboard``    published and measured numbers -> tables
+``flow``           optical flow: files, estimation, warping
 ``video``          video files, folders of frames, cameras: reading and writing
 ``structures``     the nouns all of them share; start with ``fields.py``
 ``checkpoints``    reading without running code; released checkpoints -> ours

@@ -254,7 +254,7 @@ def test_frames_that_do_not_follow_each_other_are_refused(ann_file, frames, mess
     (lambda: perfect(3) + perfect(8)[:1], "ended where frame 1 of video 'video 8'"),
     (lambda: perfect(3), r"3 samples were processed instead of 5; videos without results: "
                          r"\['video 8'\]"),
-    (lambda: perfect(3) + perfect(8) + perfect(8), r"7 frames .* instead of 5; .* several: "
+    (lambda: perfect(3) + perfect(8) + perfect(8), r"7 samples .* instead of 5; .* several: "
                                                    r"\['video 8'\]"),
     (lambda: [], r"0 samples were processed instead of 5; .*\['video 3', 'video 8'\]"),
 ], ids=['unfinished', 'missing', 'twice', 'nothing'])

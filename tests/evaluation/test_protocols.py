@@ -56,7 +56,7 @@ def test_track_without_frame_classes_keeps_its_own():
     ('sailvos', 'P H L M S'), ('sailvos-legacy', 'P medium H L M S'),
     ('sailvos-full', 'P H X L M S'),
     ('ytvis', 'L M S'), ('ovis', 'SO MO HO L M S'), ('a2vis', 'lt50 ge50'), ('savos', ''),
-    ('savos-kins', '')])
+    ('savos-chewing-gum', ''),    ('savos-kins', '')])
 def test_strata_of_each_protocol(name, strata):
     assert list(PROTOCOLS[name].strata) == ['all', *strata.split()]
     assert PROTOCOLS[name].name == name and PROTOCOLS[name].source

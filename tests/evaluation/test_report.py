@@ -128,6 +128,19 @@ def test_every_metric_has_its_table(everything):
         *(f'{prefix}_object_incl_misses_{s}' for s in strata)))
 
 
+def test_what_savos_rules_forgive_stands_in_the_tables():
+    scene = random_scene(2)
+    found = evaluate(scene.annotations(), scene.tracks, 'mIoU', 'savos-chewing-gum', ['amodal'])
+    text = format_report(found, 'savos-chewing-gum', 'x')
+    prefix = 'amodal/image/mIoU'
+    strict, = rows(text, 'amodal', 'occluded', 'strict', 'found')
+    assert strict == percent(found[f'{prefix}_occluded_strict_frame'],
+                             found[f'{prefix}_occluded_strict_object'], found[f'{prefix}_found'])
+    counts = rows(text, 'amodal')[-1]
+    assert counts == [str(found[f'{prefix}_objects']),
+                      *percent(found[f'{prefix}_leak_rate'], found[f'{prefix}_leaked_area'])]
+
+
 def test_table_of_categories(everything):
     annotations, found = everything
     text = full_report(annotations, found, 'sailvos-full')

@@ -278,12 +278,29 @@ def build_runner(config: Config) -> Runner:
     mmengine's own way to start several processes needs a GPU for each; where
     there is none, they are CPU processes here, and talk by gloo.
     """
+    fill_needs(config)
     if config.get('launcher') == 'pytorch' and not torch.cuda.is_available():
         if not is_distributed():
             torch.distributed.init_process_group('gloo')
         config.model_wrapper_cfg = {'type': 'MMDistributedDataParallel',
                                     **(config.get('model_wrapper_cfg') or {}), 'device_ids': None}
     return Runner.from_cfg(config)
+
+
+def fill_needs(config: Config) -> None:
+    """Let the datasets of a completion model load what its completer looks at, in place.
+
+    What that is follows from the inputs of a network or the kind of a rule:
+    whoever changes them need not say it twice.
+    """
+    if config.model.get('type') != 'TrackCompleter':
+        return
+    with torch.device('meta'):
+        needs = sorted(MODELS.build(config.model.completer).needs)
+    for split in ('train', 'val', 'test'):
+        loader = config.get(f'{split}_dataloader')
+        if loader and loader.dataset.get('needs') is None:
+            loader.dataset.needs = needs
 
 
 def build_on_meta(config: Config) -> nn.Module:

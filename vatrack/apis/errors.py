@@ -2,14 +2,15 @@
 from vatrack.checkpoints import CheckpointError
 from vatrack.engine import NonFiniteError
 from vatrack.files import AnnotationError, ResultError
+from vatrack.flow import FlowError
 from vatrack.video import VideoError
 
 from .config import ConfigError
 from .runs import RunError
 from .weights import WeightsError
 
-USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, NonFiniteError, ResultError, RunError,
-               VideoError, WeightsError)
+USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, FlowError, NonFiniteError,
+               ResultError, RunError, VideoError, WeightsError)
 
 
 def user_message(error: Exception) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric_names import ALL_METRICS
+from vatrack.evaluation.miou import MeanIoU
 from vatrack.evaluation.protocols import get_protocol
 from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.evaluation.tracking import Tracking
 from vatrack.evaluation.truth import truth_kinds
-from vatrack.files import ResultError, load_annotations, read_results
+from vatrack.files import ResultError, load_annotations, read_results, read_selection
 from vatrack.files.foreign.formats import FORMATS
 from vatrack.files.foreign.ytvis import export_ytvis
 from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
@@ -32,12 +33,15 @@ class Scoring:
             for each of ``kinds``.
         format: Name in :data:`FORMATS`, or 'vatrack'.
         kinds: Kinds of truth to score; empty: all that the annotations have.
-        metrics: Names of metrics; empty: AP and vAP, or those of boxes if the
-            results are boxes.
+        metrics: Names of metrics; empty: AP and vAP, those of boxes if the
+            results are boxes, mIoU of selected tracks.
         protocol: Name of the evaluation protocol.
         score_thr: Replaces that of the protocol.
         occlusion_bins: Replace those of the protocol.
         per_category: Numbers of every category too.
+        tracks: Selection of tracks, see :mod:`vatrack.files.track_selection`, to
+            which mIoU is restricted; None: all.
+        subset: Name of a subset of their frames; None: all of them.
         workers: Processes that share the videos.
         import_options: Options of the format.
     """
@@ -50,6 +54,8 @@ class Scoring:
     score_thr: float | None = None
     occlusion_bins: Sequence[float] | None = None
     per_category: bool = False
+    tracks: str | Path | None = None
+    subset: str | None = None
     workers: int = 1
     import_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,11 +80,14 @@ def score_file(scoring: Scoring, ann_file: str | Path, out: str | Path | None = 
 
     Raises:
         ResultError: Results are damaged, do not fit the annotations, or lack a kind.
-        AnnotationError: The annotation file is damaged.
+        AnnotationError: The annotation file or the selection is damaged.
         ValueError: An option contradicts another.
     """
-    annotations = load_annotations(ann_file)
     wanted = _metrics(scoring)
+    if scoring.subset is not None and scoring.tracks is None:
+        raise ValueError(f'a subset, {scoring.subset!r}, is one of a selection: give that too')
+    selection = None if scoring.tracks is None else read_selection(scoring.tracks, scoring.subset)
+    annotations = load_annotations(ann_file)
     tracks = load_tracks(scoring, annotations, note)
     if not any(frame.instances for _, frame in annotations.frames):
         note(f'{ann_file} holds no truth, so nothing is scored')
@@ -89,7 +98,8 @@ def score_file(scoring: Scoring, ann_file: str | Path, out: str | Path | None = 
     _check_kinds(scoring, tracks, kinds)
     protocol = get_protocol(scoring.protocol, scoring.score_thr, scoring.occlusion_bins)
     metrics = evaluate(annotations, tracks, wanted, protocol, kinds,
-                       workers=scoring.workers, progress=True, per_category=scoring.per_category)
+                       workers=scoring.workers, progress=True, per_category=scoring.per_category,
+                       selection=selection)
     if scoring.format == BOX_FORMAT:
         metrics = {name: value for name, value in metrics.items() if '/box/' in name}
     print(full_report(annotations, metrics, protocol))
@@ -120,7 +130,7 @@ def load_tracks(scoring: Scoring, annotations: AnnotationFile,
 
 def _metrics(scoring: Scoring) -> Sequence[str]:
     if scoring.format != BOX_FORMAT:
-        return scoring.metrics or ('AP', 'vAP')
+        return scoring.metrics or (MeanIoU.names if scoring.tracks else ('AP', 'vAP'))
     wrong = [name for name in scoring.metrics if name not in (*Tracking.names, ALL_METRICS)]
     if wrong:
         raise ValueError(f'{", ".join(wrong)} cannot be computed: results of format {BOX_FORMAT} '

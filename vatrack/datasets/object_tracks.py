@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from vatrack.files import AnnotationError, AnnotationIndex
 from vatrack.files.track_selection import TrackSelection, read_selection
 from vatrack.registry import DATASETS, FUNCTIONS
 from vatrack.structures import TrackRecord
-from vatrack.structures.object_clips import ObjectClips
+from vatrack.structures.object_clips import ObjectClips, TrackChunk
 
 from .cut_tracks import CutRequest, CutTracks, part_of
 from .given_tracks import ClipPlan, FrameFiles, GivenTracks, cut_clips, seen_frames
@@ -21,28 +20,6 @@ from .object_windows import LookRule
 
 #: What a clip can hold beside masks.
 NEEDS = ('image', 'flow')
-
-
-@dataclass(frozen=True, slots=True)
-class TrackChunk:
-    """All tracks of a stretch of a video, as they are tested.
-
-    Attributes:
-        video_id: Id of the video.
-        video_name: Its name.
-        frames: Frames whose masks are wanted.
-        video_length: Frames of the video.
-        tracks: The tracks that are in one of ``frames``, there alone.
-        clips: A clip of one object for each of ``tracks``, with frames before
-            and after for the context; None for a track that is seen nowhere.
-    """
-
-    video_id: int
-    video_name: str
-    frames: range
-    video_length: int
-    tracks: list[TrackRecord]
-    clips: list[ObjectClips | None]
 
 
 class _TrackDataset(Dataset):

@@ -30,6 +30,7 @@ class ImageAP:
 
     names = ('AP', 'AR')
     level = 'image'
+    partial_truth = False
 
     def __init__(self, protocol: Protocol, category_ids: Sequence[int],
                  metrics: Sequence[str] = names) -> None:
@@ -133,6 +134,7 @@ class VideoAP:
 
     names = ('vAP', 'vAR')
     level = 'video'
+    partial_truth = False
 
     def __init__(self, protocol: Protocol, category_ids: Sequence[int],
                  metrics: Sequence[str] = names) -> None:

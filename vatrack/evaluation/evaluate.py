@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from vatrack.files import ResultError
+from vatrack.files import ResultError, TrackSelection
 from vatrack.files.result_file import check_tracks
 from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
 
@@ -22,7 +22,8 @@ def evaluate(annotations: AnnotationFile, tracks: Iterable[TrackRecord],
              predicted_kind: Mapping[str, str] | None = None,
              workers: int = 1, progress: bool = False, score_thr: float | None = None,
              occlusion_bins: Sequence[float] | None = None,
-             per_category: bool = False) -> dict[str, float]:
+             per_category: bool = False,
+             selection: TrackSelection | None = None) -> dict[str, float]:
     """Score tracks.
 
     Detections rank by score; equal scores by video (or image) id, then by their
@@ -47,6 +48,8 @@ def evaluate(annotations: AnnotationFile, tracks: Iterable[TrackRecord],
             see :meth:`Protocol.with_occlusions`.
         per_category: Add every number of each category, under its name and the
             category's: ``'amodal/video/vAP/fish'``.
+        selection: Only these tracks of the truth count, in these frames; mIoU alone
+            can do that. None: all.
 
     Returns:
         Fractions in [0, 1] by ``'{kind}/{image|video}/{name}'``, such as
@@ -57,20 +60,24 @@ def evaluate(annotations: AnnotationFile, tracks: Iterable[TrackRecord],
         ValueError: Unknown metric, protocol or kind, or bins that do not ascend.
         ResultError: A track does not fit the annotations, or a kind or metric is
             asked for that the predictions or the annotations do not allow.
-        AnnotationError: The truth contradicts itself or lacks a mask.
+        AnnotationError: The truth contradicts itself or lacks a mask, or is not
+            that of the selection.
     """
+    if selection is not None:
+        selection.check(annotations)
     protocol = get_protocol(protocol, score_thr, occlusion_bins)
     names = check_metrics(metrics)
     tracks = list(tracks)
     check_tracks(tracks, annotations, 'predictions')
     pairs = kind_pairs(annotations, tracks, kinds, predicted_kind or {})
-    names = admitted_metrics(names, protocol, tracks, pairs, truth_kinds(annotations))
+    names = admitted_metrics(names, protocol, tracks, pairs, truth_kinds(annotations),
+                             selection)
     by_video = defaultdict(list)
     for track in tracks:
         by_video[track.video_id].append(track)
     category_ids = sorted(annotations.categories)
-    plan = Plan(metric_makers(names, protocol, category_ids), pairs, protocol.max_occlusion,
-                annotations.path)
+    plan = Plan(metric_makers(names, protocol, category_ids, selection), pairs,
+                protocol.max_occlusion, annotations.path)
     scorers = score_videos(plan, annotations.videos, by_video, workers, progress)
     return _numbers(scorers, annotations.categories if per_category else {}, protocol.decimals)
 

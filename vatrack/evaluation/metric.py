@@ -15,6 +15,7 @@ from mmengine.logging import MMLogger
 
 from vatrack.files import ResultError, load_annotations, write_results
 from vatrack.files.track_entry import track_from_json, track_to_json
+from vatrack.files.track_selection import read_selection
 from vatrack.registry import METRICS
 from vatrack.structures import (
     MASK_KINDS,
@@ -48,12 +49,14 @@ class VideoInstanceMetric(BaseMetric):
     Args:
         ann_file: Annotation file with the truth.
         metric: What to compute, such as 'AP' (image level) and 'vAP' (video
-            level). (Not ``metrics``: mmengine takes a dict with that key for an
-            evaluator.)
+            level); nothing, if the result file is all that is wanted. (Not
+            ``metrics``: mmengine takes a dict with that key for an evaluator.)
         protocol: Name of the evaluation protocol, see ``protocols.py``.
         score_thr: As of :func:`~vatrack.evaluation.evaluate.evaluate`.
         occlusion_bins: As of ``evaluate``.
         per_category: As of ``evaluate``.
+        selection: File of :mod:`vatrack.files.track_selection`; only its tracks
+            count, which some metrics alone can do (mIoU).
         out: Result file to write; None keeps none.
         **kwargs: As :class:`mmengine.evaluator.BaseMetric`.
 
@@ -67,11 +70,13 @@ class VideoInstanceMetric(BaseMetric):
     def __init__(self, ann_file: str, metric: Sequence[str] = ('AP', 'vAP'),
                  protocol: str = 'sailvos-full', out: str | None = None,
                  score_thr: float | None = None, occlusion_bins: Sequence[float] | None = None,
-                 per_category: bool = False, **kwargs: Any) -> None:
+                 per_category: bool = False, selection: str | None = None,
+                 **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.metric = check_metrics(metric)
+        self.metric = check_metrics(metric) if metric else []
         self.protocol = get_protocol(protocol, score_thr, occlusion_bins)
         self.per_category = per_category
+        self.selection = None if selection is None else read_selection(selection)
         self.ann_file = ann_file
         self.out = out
         self._annotations: AnnotationFile | None = None
@@ -228,10 +233,12 @@ class VideoInstanceMetric(BaseMetric):
         if self.out is not None:
             write_results(self.out, tracks, self.annotations)
             logger.info('Wrote %s', self.out)
+        if not self.metric:
+            return {}
         true = truth_kinds(self.annotations)
         metrics = evaluate(self.annotations, tracks, self.metric, self.protocol,
                            [kind for kind in kinds if kind in true] or None,
-                           per_category=self.per_category)
+                           per_category=self.per_category, selection=self.selection)
         logger.info('\n%s', full_report(self.annotations, metrics, self.protocol))
         return metrics
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from vatrack.files import ResultError
+from vatrack.files import ResultError, TrackSelection
 from vatrack.structures import MASK_KINDS, TrackRecord
 
 from .ap_metrics import ImageAP, VideoAP, detection_boxes
@@ -22,7 +22,7 @@ _FAMILIES = (ImageAP, VideoAP, Tracking, MeanIoU)
 #: category ids, names of its metrics that are wanted), fed a
 #: :class:`ComparedVideo` by ``add``, put together with those of other videos by
 #: ``merge``, read by ``compute`` and ``by_category``; it has ``names`` and a
-#: ``level``, 'image' or 'video'.
+#: ``level``, 'image' or 'video', and ``partial_truth``.
 METRICS: dict[str, Any] = {name: family for family in _FAMILIES for name in family.names}
 
 #: Stands for every metric that the data and the protocol admit.
@@ -43,7 +43,8 @@ def check_metrics(metrics: str | Sequence[str]) -> list[str]:
 
 
 def admitted_metrics(names: Sequence[str], protocol: Protocol, tracks: Sequence[TrackRecord],
-                     pairs: Mapping[str, str], true_kinds: Sequence[str]) -> list[str]:
+                     pairs: Mapping[str, str], true_kinds: Sequence[str],
+                     selection: TrackSelection | None = None) -> list[str]:
     """Put names for 'all', and refuse what the data do not admit.
 
     What 'all' leaves out is logged as a warning.
@@ -54,11 +55,16 @@ def admitted_metrics(names: Sequence[str], protocol: Protocol, tracks: Sequence[
         tracks: All predictions.
         pairs: Predicted mask kind by the kind of truth it is held against.
         true_kinds: Mask kinds of the annotations.
+        selection: Tracks that alone count; only some metrics can do that.
 
     Raises:
         ResultError: A metric that was asked for by name cannot be computed.
     """
     lacking = {name: _lacking(name, protocol, tracks, pairs, true_kinds) for name in METRICS}
+    if selection is not None:
+        lacking |= {name: f'{selection.path} selects tracks, and what is predicted for others '
+                    'would count against it; ask for mIoU, or score all tracks'
+                    for name in METRICS if name not in MeanIoU.names}
     for name in names:
         if name != ALL_METRICS and lacking[name]:
             raise ResultError(f'{name} cannot be computed: {lacking[name]}')
@@ -71,11 +77,14 @@ def admitted_metrics(names: Sequence[str], protocol: Protocol, tracks: Sequence[
 
 
 def metric_makers(names: Sequence[str], protocol: Protocol,
-                  category_ids: Sequence[int]) -> list[Callable[[], Any]]:
+                  category_ids: Sequence[int],
+                  selection: TrackSelection | None = None) -> list[Callable[[], Any]]:
     """What makes the metrics of these names; one object may serve several names."""
     families = dict.fromkeys(METRICS[name] for name in names)
     return [partial(family, protocol, category_ids,
-                    [name for name in family.names if name in names]) for family in families]
+                    [name for name in family.names if name in names],
+                    **({'selection': selection} if family is MeanIoU else {}))
+            for family in families]
 
 
 def _lacking(name: str, protocol: Protocol, tracks: Sequence[TrackRecord],

@@ -90,6 +90,8 @@ class OverlapRules:
         occlusion: Frames of objects count only strictly between these rates.
         smoothing: Added to intersection and union.
         drop_perfect: Leave out IoUs of exactly 1.
+        drop_ends: Leave out the first and the last frame of each run of frames
+            that an object is in, which SaVos cannot predict.
     """
 
     text: str
@@ -98,6 +100,7 @@ class OverlapRules:
     occlusion: Range | None = None
     smoothing: float = 0
     drop_perfect: bool = False
+    drop_ends: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,9 +205,16 @@ PROTOCOLS: dict[str, Protocol] = {
                  occlusions={'lt50': (0, math.nextafter(.5, 0)), 'ge50': (.5, 1)}),
         Protocol('savos', 'SaVos (public code) on FISHBOWL, visible masks given',
                  strata_at_50=False,
-                 overlap=OverlapRules('occlusion .1 to .7; predictions, and the occluded region, '
-                                      'only under other objects', match='video',
-                                      composed='truth', occlusion=(.1, .7), smoothing=1e-6)),
+                 overlap=OverlapRules('occlusion .1 to .7, without the ends of a run; predictions, '
+                                      'and the occluded region, only under other objects',
+                                      match='video', composed='truth', occlusion=(.1, .7),
+                                      smoothing=1e-6, drop_ends=True)),
+        # No script was released; these rules yield the paper's numbers of the convex hull.
+        Protocol('savos-chewing-gum', 'SaVos (paper) on Chewing Gum, visible masks given',
+                 strata_at_50=False,
+                 overlap=OverlapRules('without the ends of a run; predictions, and the occluded '
+                                      'region, only under other objects', match='video',
+                                      composed='truth', smoothing=1e-6, drop_ends=True)),
         Protocol('savos-kins', 'SaVos (public code) on KINS, visible masks predicted',
                  strata_at_50=False,
                  overlap=OverlapRules('predictions, and the occluded region, only under other '

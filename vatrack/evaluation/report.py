@@ -10,6 +10,7 @@ from pathlib import Path
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import MASK_KINDS, AnnotationFile
 
+from .miou import REGIONS
 from .protocols import COCO_AREAS, EVERY_AREA, YTVIS_AREAS, Protocol, get_protocol
 from .tracking import CLASS_AVERAGES, COUNTS, SHAPES
 from .truth import has_truth
@@ -118,7 +119,7 @@ def tables(metrics: Metrics, protocol: Protocol) -> list[str]:
     """Tables of all metrics there are, in percent; n/a where there is no truth."""
     made = [_precision(metrics, protocol), _recall(metrics, protocol),
             *(_tracking(metrics, protocol, name) for name in _TRACKING),
-            _overlap(metrics, protocol)]
+            _overlap(metrics, protocol), _leaks(metrics)]
     return [table for table in made if table]
 
 
@@ -200,16 +201,27 @@ def _overlap(metrics: Metrics, protocol: Protocol) -> str:
     rows = []
     for kind in MASK_KINDS:
         base = f'{kind}/image/mIoU_'
-        for region in ('full', 'occluded'):
+        for region in REGIONS:
             for suffix, objects in {'': 'found', '_incl_misses': 'all'}.items():
                 if f'{base}{region}_frame{suffix}' in metrics:
                     by_object = f'{base}{region}_object{suffix}'
+                    name = ' '.join(region.split('_'))
                     cells = [_cell(metrics, f'{base}{region}_frame{suffix}'),
                              _cell(metrics, by_object), _cell(metrics, f'{base}found'),
                              *(_cell(metrics, by_object, f'_{name}') for name in strata)]
-                    rows.append(((kind, region, objects), cells))
-    return _table(('mIoU', 'region', 'objects'), (9, 10, 8),
+                    rows.append(((kind, name, objects), cells))
+    width = 2 + max((len(labels[1]) for labels, _ in rows), default=8)
+    return _table(('mIoU', 'region', 'objects'), (9, width, 8),
                   ['frame', 'object', 'found', *strata], rows)
+
+
+def _leaks(metrics: Metrics) -> str:
+    """Of amodal masks: how many objects in frames count, and what leaks onto others."""
+    names = [f'amodal/image/mIoU_{name}' for name in ('objects', 'leak_rate', 'leaked_area')]
+    if names[1] not in metrics:
+        return ''
+    return _table(('mIoU',), (9,), ['objects', 'leak rate', 'leaked area'],
+                  [(('amodal',), [_cell(metrics, name) for name in names])])
 
 
 def _strata(protocol: Protocol) -> list[str]:
@@ -248,7 +260,7 @@ def shown_number(metrics: Metrics, name: str) -> float | None:
 
 def is_count(name: str) -> bool:
     """Whether the metric of this full name is a count: ``'amodal/video/IDSW_P'``."""
-    return _base(name) in COUNTS
+    return _base(name) in COUNTS or 'image/mIoU_objects' in name
 
 
 def _base(name: str) -> str:

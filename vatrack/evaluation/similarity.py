@@ -130,13 +130,18 @@ class VideoSimilarity:
         A frame in which one side is absent adds the other's area to the union;
         0 where both are absent in all frames.
         """
+        return self.iou_within(np.ones(self.truth_areas.shape, bool))
+
+    def iou_within(self, frames: np.ndarray) -> np.ndarray:
+        """The same over some frames of each truth: (M, T) bool -> (N, M) float64."""
         shape = len(self.track_areas), len(self.truth_areas)
-        cells = (self.tracks.owners[self.pairs.tracks] * shape[1]
-                 + self.truths.owners[self.pairs.truths])
+        owners = self.truths.owners[self.pairs.truths]
+        inside = frames[owners, self.truths.frames[self.pairs.truths]]
+        cells = self.tracks.owners[self.pairs.tracks] * shape[1] + owners
         # Sums of floats, but exact up to 2**53 pixels.
-        intersections = np.bincount(cells, self.pairs.intersections,
+        intersections = np.bincount(cells, self.pairs.intersections * inside,
                                     shape[0] * shape[1]).reshape(shape)
-        both = self.track_areas.sum(axis=1)[:, None] + self.truth_areas.sum(axis=1)
+        both = self.track_areas @ frames.T + (self.truth_areas * frames).sum(axis=1)
         return intersections / np.maximum(both - intersections, 1)
 
     @cached_property

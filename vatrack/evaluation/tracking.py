@@ -47,6 +47,7 @@ class Tracking:
 
     names = tuple(_COUNTERS)
     level = 'video'
+    partial_truth = False
 
     def __init__(self, protocol: Protocol, category_ids: Sequence[int],
                  metrics: Sequence[str] = names) -> None:

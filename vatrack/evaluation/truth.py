@@ -104,7 +104,8 @@ def check_kind(tracks: list[TruthTrack], kind: str, video: Video, path: str) -> 
                 continue
             raise AnnotationError(f'{path}: video {video.id} ({video.name}): annotation '
                                   f'{instance.id} has no {kind} mask; add it, or score only the '
-                                  f'kinds {sorted(instance.masks)}')
+                                  f'kinds {sorted(instance.masks)}, or mIoU of {kind} masks alone, '
+                                  'which leaves such objects out')
 
 
 def _contradiction(track: TruthTrack, instance: Instance) -> str:

@@ -21,6 +21,9 @@ from .truth import check_kind, truth_tracks
 class Metric(Interface):
     """What a metric must be able to do; picklable."""
 
+    #: Whether objects may lack the mask that is scored in some frames, and do not count there.
+    partial_truth: bool
+
     def add(self, compared: ComparedVideo) -> None:
         """Take in one video."""
 
@@ -99,7 +102,8 @@ def score_video(plan: Plan, video: Video, tracks: Sequence[TrackRecord]) -> Scor
     truths = truth_tracks(video, plan.max_occlusion, plan.path)
     scorers = plan.scorers()
     for kind, predicted in plan.kinds.items():
-        check_kind(truths, kind, video, plan.path)
+        if not all(metric.partial_truth for metric in scorers[kind]):
+            check_kind(truths, kind, video, plan.path)
         compared = compare_video(video, tracks, truths, kind, predicted)
         for metric in scorers[kind]:
             metric.add(compared)

@@ -4,7 +4,8 @@ Each can be had in two ways, by one parser: as objects (:func:`load_annotations`
 :func:`read_results`), for scoring, which needs all of them once; or as arrays
 on disk (:class:`AnnotationIndex`, :class:`ResultIndex`), for training and
 browsing, which need a few of millions at a time, in many processes.
-``foreign`` reads and writes the result files of other projects.
+``foreign`` reads and writes the result files of other projects, ``track_selection`` the lists
+of tracks that are trained on or scored.
 """
 from .annotation_check import CheckReport, check_annotations
 from .annotation_file import class_names, load_annotations, resolve_image
@@ -13,9 +14,11 @@ from .annotation_writer import AnnotationWriter
 from .errors import AnnotationError, ResultError
 from .result_file import iter_results, read_results, write_results
 from .result_index import ResultIndex
+from .track_selection import SelectedTrack, TrackSelection, read_selection, write_selection
 
 __all__ = [
     'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'ResultError',
-    'ResultIndex', 'check_annotations', 'class_names', 'iter_results', 'load_annotations',
-    'read_results', 'resolve_image', 'write_results'
+    'ResultIndex', 'SelectedTrack', 'TrackSelection', 'check_annotations', 'class_names',
+    'iter_results', 'load_annotations', 'read_results', 'read_selection', 'resolve_image',
+    'write_results', 'write_selection'
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
@@ -12,11 +12,8 @@ from torch import Tensor
 
 from vatrack.registry import MODELS
 from vatrack.structures import TrackRecord
-from vatrack.structures.object_clips import ObjectClips
+from vatrack.structures.object_clips import ObjectClips, TrackChunk
 from vatrack.structures.rle import bboxes, encode_windows
-
-if TYPE_CHECKING:
-    from vatrack.datasets.object_tracks import TrackChunk
 
 #: How a predicted mask and the visible one become the amodal mask.
 COMPOSITIONS = ('occluders', 'union', 'predicted')
@@ -69,7 +66,7 @@ class TrackCompleter(BaseModel):
                  compose: str = 'occluders', threshold: float = .5,
                  adaptation: dict | None = None, batch_tracks: int = 8,
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
-        super().__init__(data_preprocessor or dict(type='ClipPreprocessor'), init_cfg)
+        super().__init__(MODELS.build(data_preprocessor or dict(type='ClipPreprocessor')), init_cfg)
         if compose not in COMPOSITIONS:
             raise ValueError(f'compose must be one of {COMPOSITIONS}, got {compose!r}')
         if not 0 < threshold < 1 or batch_tracks < 1:

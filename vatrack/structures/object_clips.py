@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .tracks import TrackRecord
+
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
@@ -148,6 +150,28 @@ class ObjectClips:
     def _map(self, change) -> ObjectClips:
         return replace(self, **{name: change(name, getattr(self, name)) for name in self._tensors()
                                 if getattr(self, name) is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class TrackChunk:
+    """All tracks of a stretch of a video, as they are tested.
+
+    Attributes:
+        video_id: Id of the video.
+        video_name: Its name.
+        frames: Frames whose masks are wanted.
+        video_length: Frames of the video.
+        tracks: The tracks that are in one of ``frames``, there alone.
+        clips: A clip of one object for each of ``tracks``, with frames before
+            and after for the context; None for a track that is seen nowhere.
+    """
+
+    video_id: int
+    video_name: str
+    frames: range
+    video_length: int
+    tracks: list[TrackRecord]
+    clips: list[ObjectClips | None]
 
 
 def _padded(name: str, value: Tensor, frames: int, height: int, width: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torchvision.ops import roi_align
 
-from .warp import backward_warp
+from vatrack.flow import backward_warp
 
 
 def crop(windows: Tensor, boxes: Tensor, origins: Tensor, size: tuple[int, int]) -> Tensor:
