@@ -1,6 +1,7 @@
 """Clips -> per-frame instances: classes that wire parts together, and folders of parts."""
-from . import association, detectors
+from . import association, completion, detectors
 from .tracked_detector import TrackedDetector
 from .video_model import Ending, VideoModel, VideoSession
 
-__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'detectors']
+__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'completion',
+           'detectors']
