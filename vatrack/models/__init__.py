@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Clips -> instances: classes that wire parts together, and folders of parts."""
 from . import association, completion, detectors
 from .track_completer import TrackCompleter
@@ -6,3 +7,12 @@ from .video_model import Ending, VideoModel, VideoSession
 
 __all__ = ['Ending', 'TrackCompleter', 'TrackedDetector', 'VideoModel', 'VideoSession',
            'association', 'completion', 'detectors']
+=======
+"""Clips -> per-frame instances: classes that wire parts together, and folders of parts."""
+from . import association, completion, detectors
+from .tracked_detector import TrackedDetector
+from .video_model import Ending, VideoModel, VideoSession
+
+__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'completion',
+           'detectors']
+>>>>>>> savos
