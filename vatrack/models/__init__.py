@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Clips -> instances: classes that wire parts together, and folders of parts."""
 from . import association, completion, detectors
 from .track_completer import TrackCompleter
@@ -7,12 +6,3 @@ from .video_model import Ending, VideoModel, VideoSession
 
 __all__ = ['Ending', 'TrackCompleter', 'TrackedDetector', 'VideoModel', 'VideoSession',
            'association', 'completion', 'detectors']
-=======
-"""Clips -> per-frame instances: classes that wire parts together, and folders of parts."""
-from . import association, completion, detectors
-from .tracked_detector import TrackedDetector
-from .video_model import Ending, VideoModel, VideoSession
-
-__all__ = ['Ending', 'TrackedDetector', 'VideoModel', 'VideoSession', 'association', 'completion',
-           'detectors']
->>>>>>> savos

@@ -5,12 +5,12 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from vatrack.flow import backward_warp
 from vatrack.registry import MODELS
 from vatrack.structures.object_clips import ObjectClips
 
 from .base import Completed, DirectedPass
 from .savos_network import squeeze
-from .warp import backward_warp
 
 _NO_AREA = 1e-8  # added to both areas of an IoU: two empty masks are the same
 _SEEN = 1e-3  # of a mask that was carried: any, but for rounding

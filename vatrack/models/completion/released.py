@@ -14,10 +14,10 @@ import math
 import torch
 from torch import Tensor
 
+from vatrack.flow import backward_warp
 from vatrack.structures.object_clips import ObjectClips
 
 from . import geometry
-from .warp import backward_warp
 
 _ENLARGED = 1.5
 _TRUNCATE = 4.0  # standard deviations at which a Gaussian ends

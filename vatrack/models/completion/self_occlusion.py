@@ -11,9 +11,8 @@ from vatrack.registry import MODELS
 from vatrack.structures.object_clips import ObjectClips
 
 from .base import Completed
+from .savos_network import squeeze
 from .windows import inside_boxes, moved, tight_boxes
-
-_EPSILON = 1e-6
 
 
 @MODELS.register_module()
@@ -53,6 +52,8 @@ class SelfOcclusion(nn.Module):
     Raises:
         ValueError: The level is none of the two.
     """
+
+    needs = frozenset()
 
     def __init__(self, level: str = 'frame', cover_probability: float = 0.8,
                  overlap: Sequence[float] = (0.4, 1.0), cut: Sequence[float] = (0.001, 0.9),
@@ -111,8 +112,7 @@ class SelfOcclusion(nn.Module):
         Returns:
             ``loss_mask``: the mean over the box of a frame, and of those over frames.
         """
-        # As in SaVos's losses: no logarithm of 0.
-        probability = _EPSILON / 2 + (1 - _EPSILON) * completed.probability.float()
+        probability = squeeze(completed.probability.float())
         entropy = -torch.where(clips.amodal, probability.log(), (1 - probability).log())
         weight = torch.where(clips.others, self.inside_weight, self.outside_weight)
         region = inside_boxes(clips)

@@ -11,7 +11,6 @@ from vatrack.registry import MODELS
 from vatrack.structures.object_clips import ObjectClips
 
 from .base import Completed
-from .geometry import crop
 from .unet import PatchInputs, UNet
 
 
@@ -141,5 +140,5 @@ class ShapePriorNet(nn.Module):
     def _true_patches(self, clips: ObjectClips) -> Tensor:
         """(N, *patch_size) amodal masks of frames that are there and have one."""
         chosen = clips.valid & clips.amodal.flatten(2).any(2)
-        return crop(clips.amodal[chosen][:, None].float(), clips.boxes[chosen],
-                    clips.origins[chosen], self.patches.patch_size)[:, 0]
+        patches, _ = self.patches.geometry.cut(clips, {'amodal': clips.amodal[:, :, None].float()})
+        return patches['amodal'][chosen][:, 0]
