@@ -1,7 +1,8 @@
 """Turn a released checkpoint into one of vatrack, and account for every entry.
 
-Released: QDTrack, AmodalTrack, VATrack and two-box VATrack of the VATrack authors, and OpenMMLab's
-COCO Mask R-CNN X101-64x4d to start training from. docs/checkpoints.md says which config is whose.
+Released: QDTrack, AmodalTrack, VATrack and two-box VATrack of the VATrack authors, SaVos of its
+authors, and OpenMMLab's COCO Mask R-CNN X101-64x4d to start training from. docs/checkpoints.md says
+which config is whose.
 
 Examples:
     python tools/convert_checkpoint.py mask_amo1.0+vis1.0.pth vatrack.pth
@@ -93,7 +94,7 @@ def convert(args: argparse.Namespace) -> None:
     print(conversion.report())
     if config is not None:
         print(f'fits the model of {args.config}')
-        if conversion.kind != 'coco':
+        if conversion.kind not in ('coco', 'savos'):
             print(compare_classes(source, config))
     write_checkpoint(args.out, conversion, source, f'vatrack {vatrack.__version__}')
     print(args.out)

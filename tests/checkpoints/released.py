@@ -15,6 +15,7 @@ from vatrack.apis.weights import drop_pretrained
 from vatrack.registry import MODELS
 
 LEGACY = ('qdtrack', 'amodaltrack', 'vatrack', 'vatrack-2box')
+DETECTORS = (*LEGACY, 'coco')
 CONFIGS = {kind: REPO / f'configs/{kind}_qd_sailvos-cut.py' for kind in LEGACY}
 
 #: Where the modules of each release are in vatrack's models, by hand.

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from released import LEGACY, MODULES, build, constants, model_config, released_shapes
+from released import DETECTORS, LEGACY, MODULES, build, constants, model_config, released_shapes
 
-from vatrack.checkpoints import KINDS, CheckpointError, convert_state_dict, load_strictly
+from vatrack.checkpoints import CheckpointError, convert_state_dict, load_strictly
 from vatrack.checkpoints.layout import join, model_shapes, released_parts
 
 COUNTS = {'qdtrack': 687, 'amodaltrack': 687, 'vatrack': 699, 'vatrack-2box': 707, 'coco': 666}
@@ -14,10 +14,10 @@ ROI = 'detector.roi_head.'
 
 @pytest.fixture(scope='module')
 def shapes():
-    return {kind: released_shapes(kind) for kind in KINDS}
+    return {kind: released_shapes(kind) for kind in DETECTORS}
 
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', DETECTORS)
 def test_the_table_is_what_mmdets_modules_have(kind, shapes):
     table = {join(part.source, name): shape for part in released_parts(kind)
              for name, shape in part.shapes.items()}

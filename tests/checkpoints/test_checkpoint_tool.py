@@ -10,11 +10,11 @@ from unittest import mock
 
 import pytest
 import torch
-from released import CONFIGS, constants, released_shapes
+from released import CONFIGS, DETECTORS, constants, released_shapes
 from scripts import REPO
 
 import vatrack
-from vatrack.checkpoints import KINDS, CheckpointError, read_checkpoint
+from vatrack.checkpoints import CheckpointError, read_checkpoint
 
 CLASSES = ('person', 'car', 'motorcycle', 'truck', 'bird', 'dog', 'handbag', 'suitcase', 'bottle',
            'cup', 'bowl', 'chair', 'potted plant', 'bed', 'dining table', 'tv', 'laptop',
@@ -23,7 +23,7 @@ CLASSES = ('person', 'car', 'motorcycle', 'truck', 'bird', 'dog', 'handbag', 'su
 
 @pytest.fixture(scope='module')
 def states():
-    return {kind: constants(released_shapes(kind)) for kind in KINDS}
+    return {kind: constants(released_shapes(kind)) for kind in DETECTORS}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ class RunsCode:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', DETECTORS)
 def test_a_released_file_is_converted(kind, states, convert, tmp_path, capsys):
     meta = dict(CLASSES=CLASSES, config='model = dict()', epoch=12, pcan_version='0.1.0')
     source = save(dict(meta=meta, state_dict=OrderedDict(states[kind]),

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError
 from .layout import BOX_HEADS, KINDS, ROI_HEADS, Part, Shape, join, model_shapes, released_parts
+from .savos_layout import PREFIX as SAVOS_PREFIX
+from .savos_layout import SAVOS_ADVICE, savos_parts
 
 #: What the model of a config must have for a kind to fit.
 _NEEDS = {
@@ -19,6 +21,7 @@ _NEEDS = {
     'coco': 'mask_heads=dict(visible=...), with amodal=... for --copy-amodal and '
             'visible_bbox_head=... for --box-head visible or both',
 }
+_SAVOS_NEEDS = 'a TrackCompleter whose completer is SaVos with its default sizes'
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Conversion:
         name, count, action = (max(len(row[i]) for row in rows) for i in range(3))
         lines = [f'  {row[0]:<{name}}  {row[1]:>{count}}  {row[2]:<{action}}  {row[3]}'
                  for row in rows]
-        return '\n'.join([*lines, self._sums(), *self._examples(), *self._left()])
+        advice = [SAVOS_ADVICE] if self.kind == 'savos' else []
+        return '\n'.join([*lines, self._sums(), *self._examples(), *self._left(), *advice])
 
     def _sums(self) -> str:
         sums: dict[str, int] = {}
@@ -116,7 +120,8 @@ def convert_state_dict(state: Mapping[str, Tensor], kind: str | None = None,
     if kind != 'coco' and (copy_amodal or box_head != 'main'):
         raise CheckpointError(f'{where}: --copy-amodal and --box-head choose where COCO weights '
                               f'go; a {kind} checkpoint has weights for all heads: leave them out')
-    parts = released_parts(kind, box_head, copy_amodal)
+    parts = (savos_parts() if kind == 'savos' else
+             released_parts(kind, box_head, copy_amodal))
     _check_entries(state, parts, kind, where)
     converted: OrderedDict[str, Tensor] = OrderedDict()
     moves = []
@@ -157,10 +162,10 @@ def load_strictly(model: nn.Module, conversion: Conversion, where: str) -> tuple
     faults = _faults(missing, [key for key in state if key not in own],
                      _resized(state, {key: tuple(value.shape) for key, value in own.items()}))
     if faults:
-        raise CheckpointError(
-            f'{where}: its model is not that of a {conversion.kind} checkpoint: {faults}. Give a '
-            f'config of ResNeXt-101 64x4d whose roi_head has {_NEEDS[conversion.kind]}, and '
-            'QDTrackHead for 24 classes')
+        needs = (_SAVOS_NEEDS if conversion.kind == 'savos' else 'ResNeXt-101 64x4d whose '
+                 f'roi_head has {_NEEDS[conversion.kind]}, and QDTrackHead for 24 classes')
+        raise CheckpointError(f'{where}: its model is not that of a {conversion.kind} checkpoint: '
+                              f'{faults}. Give a config of {needs}')
     model.load_state_dict(state, strict=conversion.kind != 'coco', assign=True)
     return tuple(key for key in own if key not in state)
 
@@ -175,6 +180,8 @@ def _action(part: Part, position: int) -> str:
 
 def _kinds_of(state: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Kinds that have such heads; more than one where the names are the same."""
+    if any(key.startswith('st_encoder.') for key in state):
+        return ('savos',)
     heads = {key.split('.')[1] for key in state if key.startswith('roi_head.') and '.' in key}
     if heads == {'bbox_head', 'mask_head'}:
         return ('coco',)
@@ -182,7 +189,8 @@ def _kinds_of(state: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def _checked_kind(state: Mapping[str, Tensor], kind: str | None, where: str) -> str:
-    if any(key.startswith('detector.roi_head.mask_heads.') for key in state):
+    ours = ('detector.roi_head.mask_heads.', f'{SAVOS_PREFIX}.')
+    if any(key.startswith(ours) for key in state):
         raise CheckpointError(f"{where}: has vatrack's names already; there is nothing to convert")
     found = _kinds_of(state)
     if kind is None:
@@ -208,11 +216,12 @@ def _check_entries(state: Mapping[str, Tensor], parts: Collection[Part], kind: s
     faults = _faults([key for key in expected if key not in state],
                      [key for key in state if key not in expected], _resized(state, expected))
     if faults:
-        classes = '80 classes' if kind == 'coco' else '24 classes'
+        known = ('SaVos for patches of 64 x 128' if kind == 'savos' else
+                 f'ResNeXt-101 64x4d with {"80" if kind == "coco" else "24"} classes')
         raise CheckpointError(
             f'{where}: is not as released for {kind}: of {len(expected)} entries {faults}. Only '
-            f'ResNeXt-101 64x4d with {classes} is converted; check --from, and that the file is '
-            'the released one and complete')
+            f'{known} is converted; check --from, and that the file is the released one and '
+            'complete')
 
 
 def _resized(state: Mapping[str, Tensor], expected: Mapping[str, Shape]) -> list[str]:

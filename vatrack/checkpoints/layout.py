@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 Shapes = dict[str, Shape]  # of entries, by name
 
 #: Kinds of released checkpoints.
-KINDS = ('qdtrack', 'amodaltrack', 'vatrack', 'vatrack-2box', 'coco')
+KINDS = ('qdtrack', 'amodaltrack', 'vatrack', 'vatrack-2box', 'coco', 'savos')
 
 #: Where the box head of COCO weights may go.
 BOX_HEADS = {
@@ -69,10 +69,10 @@ class Part:
 
 
 def released_parts(kind: str, box_head: str = 'main', copy_amodal: bool = False) -> list[Part]:
-    """All parts of a released checkpoint.
+    """All parts of a released checkpoint of a detector.
 
     Args:
-        kind: One of :data:`KINDS`.
+        kind: One of :data:`KINDS`, but for ``'savos'`` (see :mod:`.savos_layout`).
         box_head: With ``'coco'``, which box head gets its weights: a key of
             :data:`BOX_HEADS`.
         copy_amodal: With ``'coco'``, whether its mask head goes to the amodal

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from torchvision.ops import roi_align
 
 from vatrack.flow import backward_warp
+from vatrack.structures.object_clips import ObjectClips
 
 
 def crop(windows: Tensor, boxes: Tensor, origins: Tensor, size: tuple[int, int]) -> Tensor:
@@ -130,6 +131,46 @@ def fit_aspect(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     grown = aspect * (extent / aspect).amax(dim=1, keepdim=True)
     more = (grown - extent) / 2
     return torch.cat([boxes[:, :2] - more, boxes[:, 2:] + more], dim=1)
+
+
+class PerFrameGeometry:
+    """Looks at the box of each frame, enlarged to the aspect of a patch, through one window.
+
+    Input and output have one geometry, that of :func:`crop` and :func:`paste`.
+
+    Args:
+        patch_size: Height and width of the patches.
+    """
+
+    def __init__(self, patch_size: tuple[int, int]) -> None:
+        self.patch_size = patch_size
+
+    def cut(self, clips: ObjectClips, windows: dict[str, Tensor]) -> tuple[dict, Tensor]:
+        """Patches of windows.
+
+        Args:
+            clips: Where the windows are from.
+            windows: (B, T, C, h, w) each, by name.
+
+        Returns:
+            (B, T, C, *patch_size) each; and the boxes that they show, (B, T, 4) xyxy.
+        """
+        boxes = fit_aspect(clips.boxes.flatten(0, 1), self.patch_size)
+        joint = torch.cat(list(windows.values()), dim=2)
+        patches = crop(joint.flatten(0, 1), boxes, clips.origins.flatten(0, 1),
+                                 self.patch_size).unflatten(0, joint.shape[:2])
+        parts = patches.split([value.shape[2] for value in windows.values()], dim=2)
+        return dict(zip(windows, parts, strict=True)), boxes.unflatten(0, joint.shape[:2])
+
+    def paste(self, patches: Tensor, boxes: Tensor, clips: ObjectClips) -> Tensor:
+        """(B, T, C, *patch_size) patches of boxes -> (B, T, C, h, w) windows."""
+        return paste(patches.flatten(0, 1), boxes.flatten(0, 1),
+                               clips.origins.flatten(0, 1), clips.window_size).unflatten(
+                                   0, patches.shape[:2])
+
+    def carry(self, source: Tensor, motion: Tensor, shift: Tensor) -> Tensor:
+        """See :func:`carry`."""
+        return carry(source, motion, shift)
 
 
 def _interpolation(spans: Tensor, origins: Tensor, length: int, pixels: int) -> Tensor:

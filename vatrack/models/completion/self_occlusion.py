@@ -210,7 +210,8 @@ class SelfOcclusion(nn.Module):
 
 def _mirrored(clips: ObjectClips, chosen: Tensor, together: bool) -> ObjectClips:
     """Mirror the chosen frames, (B, T), about their windows; all about that of the first one
-    if they belong together."""
+    if they belong together.
+    """
     centre = 2 * clips.origins[..., 0] + clips.window_size[1]
     centre = centre[:, :1] if together else centre
     origins = clips.origins.clone()
