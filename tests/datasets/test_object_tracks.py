@@ -175,8 +175,8 @@ def test_a_frame_of_another_size_is_named(data, tmp_path):
     frame = next((tmp_path / 'val').rglob('*0001.png'))
     write_image(frame, np.zeros((30, 40, 3), np.uint8))
     with pytest.raises(AnnotationError, match=r'0001.*the image is 40x30.*says 96x64'):
-        for chunk in (TrackChunkDataset(**options(tmp_path, needs=('image',)))[i] for i in range(3)):
-            assert chunk.clips
+        dataset = TrackChunkDataset(**options(tmp_path, needs=('image',)))
+        assert [dataset[i] for i in range(3)]
 
 
 def test_tracks_too_short_to_learn_from_are_said(data):
