@@ -203,3 +203,13 @@ def test_look_rule_takes_the_largest_of_the_neighbours():
     visible = np.array([[0, 0, 4, 4], [0, 0, 10, 6], [0, 0, 4, 4], [0, 0, 4, 4]], float)
     boxes = LookRule(enlarge=1., neighbours=1).boxes(visible)
     assert (boxes[:, 2:] - boxes[:, :2]).tolist() == [[10, 6]] * 3 + [[4, 4]]
+
+
+def test_look_rule_of_a_fixed_size_lies_on_whole_pixels():
+    visible = np.array([[10, 10, 21, 30], [11, 12, 21, 30]], float)
+    rule = LookRule(size=(32, 24))
+    boxes = rule.boxes(visible)
+    assert (boxes == boxes.round()).all()
+    assert (boxes[:, 2:] - boxes[:, :2]).tolist() == [[32, 24]] * 2
+    origins, size = rule.windows(boxes, SIZE)
+    assert (origins <= boxes[:, :2]).all() and size == (25, 33)

@@ -20,12 +20,16 @@ class LookRule:
             region is as wide and high as the largest of them. What is half
             hidden now is then looked for in its full size (0 in SaVos, whose
             region shrinks with the visible part).
+        size: Width and height of the region in pixels, whatever is visible, on
+            whole pixels. Nothing is resampled for a network whose patch has this
+            size: for small objects, of which every pixel counts. None: as above.
         whole_frame: Windows are the frames themselves, as the code of SaVos has it.
     """
 
     enlarge: float = 1.5
     aspect: float | None = None
     neighbours: int = 0
+    size: tuple[int, int] | None = None
     whole_frame: bool = False
 
     def __post_init__(self) -> None:
@@ -35,6 +39,8 @@ class LookRule:
             raise ValueError(f'aspect must be positive or None, got {self.aspect}')
         if self.neighbours < 0:
             raise ValueError(f'neighbours must be at least 0, got {self.neighbours}')
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f'size must be positive or None, got {self.size}')
 
     def boxes(self, visible: np.ndarray) -> np.ndarray:
         """Regions of an object in T consecutive frames.
@@ -56,6 +62,9 @@ class LookRule:
         frames = np.arange(len(visible))
         left, top, right, bottom = (np.interp(frames, seen, side) for side in visible[seen].T)
         centres = np.stack([left + right, top + bottom], axis=1) / 2
+        if self.size is not None:
+            corners = np.round(centres - np.array(self.size) / 2)
+            return np.concatenate([corners, corners + self.size], axis=1).astype(np.float32)
         sizes = np.maximum(np.stack([right - left, bottom - top], axis=1), 1)
         if self.neighbours:
             sizes = _running_maximum(sizes, self.neighbours)

@@ -11,9 +11,8 @@ from vatrack.registry import MODELS
 from vatrack.structures.object_clips import ObjectClips
 
 from .base import Completed
-from .geometry import carry
-
-_EPSILON = 1e-6
+from .savos_network import squeeze
+from .windows import inside_boxes, moved, tight_boxes
 
 
 @MODELS.register_module()
@@ -30,8 +29,9 @@ class SelfOcclusion(nn.Module):
     of another clip of the batch. ``level='clip'`` trains networks that look
     at time, SaVos's for one (supplement, Table 2; the paper does not say how): B is
     another clip, which keeps its own shape and motion in every frame and is moved
-    by the same number of pixels in all of them. Where it is to lie is decided in one frame of the clip,
-    in others it covers A as it happens. It brings along its pixels and its flow.
+    by the same number of pixels in all of them. Its place is chosen for one random frame
+    in which A is seen; in the others it covers A as it happens. In both, B brings along
+    its pixels and its flow.
 
     Different from PCNet-M: B keeps its size in pixels, is not scaled to that of A; the
     mean is taken over the pixels of the box rather than over those of the patch.
@@ -52,6 +52,8 @@ class SelfOcclusion(nn.Module):
     Raises:
         ValueError: The level is none of the two.
     """
+
+    needs = frozenset()
 
     def __init__(self, level: str = 'frame', cover_probability: float = 0.8,
                  overlap: Sequence[float] = (0.4, 1.0), cut: Sequence[float] = (0.001, 0.9),
@@ -88,7 +90,7 @@ class SelfOcclusion(nn.Module):
         partner = (rows.reshape(batch), frames.reshape(batch))
         shift = (clips.origins - clips.origins[partner] - displacement.reshape(*batch, 2))
         visible = clips.visible
-        front = _moved(clips.visible[partner], shift) & found.reshape(batch)[..., None, None]
+        front = moved(clips.visible[partner], shift) & found.reshape(batch)[..., None, None]
         # A as a whole before B.
         behind = self._chance(1 - self.cover_probability, clips)
         front = front & ~(behind & visible)
@@ -96,7 +98,7 @@ class SelfOcclusion(nn.Module):
         for name in ('image', 'forward', 'backward'):
             value = getattr(clips, name)
             if value is not None:
-                content[name] = torch.where(front[:, :, None], _moved(value[partner], shift), value)
+                content[name] = torch.where(front[:, :, None], moved(value[partner], shift), value)
         covered = replace(clips, visible=visible & ~front, others=front, amodal=visible, **content)
         return self._augmented(covered)
 
@@ -110,11 +112,10 @@ class SelfOcclusion(nn.Module):
         Returns:
             ``loss_mask``: the mean over the box of a frame, and of those over frames.
         """
-        # As in SaVos's losses: no logarithm of 0.
-        probability = _EPSILON / 2 + (1 - _EPSILON) * completed.probability.float()
+        probability = squeeze(completed.probability.float())
         entropy = -torch.where(clips.amodal, probability.log(), (1 - probability).log())
         weight = torch.where(clips.others, self.inside_weight, self.outside_weight)
-        region = _inside_boxes(clips)
+        region = inside_boxes(clips)
         per_frame = (entropy * weight * region).sum((-2, -1)) / region.sum((-2, -1)).clamp(min=1)
         counts = completed.known & clips.valid
         return {'loss_mask': (per_frame * counts).sum() / counts.sum().clamp(min=1)}
@@ -136,7 +137,7 @@ class SelfOcclusion(nn.Module):
         else:
             # A frame in which it can be seen, if there is one.
             own_frames = torch.multinomial(seen + 1e-6, 1)[:, 0]
-        boxes = _tight_boxes(clips)
+        boxes = tight_boxes(clips)
         partners = torch.zeros_like(own_rows)
         displacement = own_rows.new_zeros(len(own_rows), 2)
         found = torch.zeros_like(own_rows, dtype=torch.bool)
@@ -149,11 +150,11 @@ class SelfOcclusion(nn.Module):
             chosen = torch.multinomial(possible[left].float(), 1)[:, 0]
             own = (own_rows[left], own_frames[left])
             partner = (chosen // length, chosen % length)
-            moved = self._place(boxes[own], boxes[partner])
-            covered = self._cut_share(clips, own, partner, moved)
+            way = self._place(boxes[own], boxes[partner])
+            covered = self._cut_share(clips, own, partner, way)
             fits = (self.cut[0] <= covered) & (covered <= self.cut[1])
             done = left[fits]
-            partners[done], displacement[done], found[done] = chosen[fits], moved[fits], True
+            partners[done], displacement[done], found[done] = chosen[fits], way[fits], True
             left = left[~fits]
         if self.level == 'frame':
             return partners // length, partners % length, displacement, found
@@ -188,7 +189,7 @@ class SelfOcclusion(nn.Module):
         """(N,) share of each A that its B would cover."""
         shift = clips.origins[own] - clips.origins[partner] - displacement
         visible = clips.visible[own]
-        covered = visible & _moved(clips.visible[partner][:, None], shift[:, None])[:, 0]
+        covered = visible & moved(clips.visible[partner][:, None], shift[:, None])[:, 0]
         return covered.sum((-2, -1)) / visible.sum((-2, -1))
 
     def _chance(self, probability: float, clips: ObjectClips) -> Tensor:
@@ -209,9 +210,7 @@ class SelfOcclusion(nn.Module):
 
 
 def _mirrored(clips: ObjectClips, chosen: Tensor, together: bool) -> ObjectClips:
-    """Mirror the chosen frames, (B, T), about their windows; all about that of the first one
-    if they belong together.
-    """
+    """Mirror the chosen of (B, T) frames about their windows, or all about that of the first."""
     centre = 2 * clips.origins[..., 0] + clips.window_size[1]
     centre = centre[:, :1] if together else centre
     origins = clips.origins.clone()
@@ -231,39 +230,5 @@ def _mirrored(clips: ObjectClips, chosen: Tensor, together: bool) -> ObjectClips
                           value, getattr(clips, name)) for name, value in mirrored.items()})
 
 
-def _moved(windows: Tensor, shift: Tensor) -> Tensor:
-    """(B, T, [C,] h, w) of any type, seen through windows that lie (B, T, 2) pixels further."""
-    source = windows.flatten(0, 1).float()
-    source = source if source.ndim == 4 else source[:, None]
-    still = source.new_zeros(len(source), 2, *source.shape[-2:])
-    moved = carry(source, still, shift.flatten(0, 1)).reshape(windows.shape)
-    if windows.dtype.is_floating_point:
-        return moved.to(windows.dtype)
-    return moved > 0.5 if windows.dtype == torch.bool else moved.round().to(windows.dtype)
-
-
-def _tight_boxes(clips: ObjectClips) -> Tensor:
-    """(B, T, 4) float xyxy around the visible masks in the frame; of empty ones nothing sensible."""
-    spans = []
-    for axis in (-2, -1):
-        filled = clips.visible.any(axis)
-        steps = torch.arange(filled.shape[-1], device=filled.device)
-        spans.append((torch.where(filled, steps, filled.shape[-1]).amin(-1),
-                      torch.where(filled, steps + 1, 0).amax(-1)))
-    (x0, x1), (y0, y1) = spans
-    return (torch.stack([x0, y0, x1, y1], dim=-1) + clips.origins.repeat(1, 1, 2)).float()
-
-
 def _centre_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:
     return (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
-
-
-def _inside_boxes(clips: ObjectClips) -> Tensor:
-    """(B, T, h, w) bool: pixels whose centre lies in the box that the network looks at."""
-    height, width = clips.window_size
-    device = clips.boxes.device
-    boxes = clips.boxes - clips.origins.repeat(1, 1, 2)
-    x = torch.arange(width, device=device) + 0.5
-    y = torch.arange(height, device=device)[:, None] + 0.5
-    x0, y0, x1, y1 = boxes[..., None, None].unbind(2)
-    return (x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)

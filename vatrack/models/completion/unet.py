@@ -1,4 +1,4 @@
-"""Completion of one image at a time: a U-Net, the network of PCNet-M and of the supervised oracle."""
+"""Completion of one image at a time by a U-Net: PCNet-M, and the supervised oracle."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from vatrack.registry import MODELS
 from vatrack.structures.object_clips import ObjectClips
 
 from .base import Completed
-from .geometry import crop, paste
+from .geometry import PerFrameGeometry, fit_aspect, paste
 
 #: Channels of what a network of single images can be shown.
 INPUT_CHANNELS = {'visible': 1, 'others': 1, 'image': 3}
@@ -67,6 +67,8 @@ def _double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
 class PatchInputs(nn.Module):
     """What a network of single images is shown: the box of an object, resampled to one size.
 
+    A box of another aspect than the patch is seen with what lies beside it.
+
     Args:
         inputs: Some of 'visible' (the object's mask), 'others' (those of all
             other objects, or of those in front of it) and 'image', in the
@@ -83,7 +85,7 @@ class PatchInputs(nn.Module):
         if unknown or not inputs:
             raise ValueError(f'inputs={list(inputs)}: some of {list(INPUT_CHANNELS)} are possible')
         self.inputs = tuple(inputs)
-        self.patch_size = tuple(patch_size)
+        self.geometry = PerFrameGeometry(tuple(patch_size))
 
     @property
     def num_channels(self) -> int:
@@ -102,15 +104,14 @@ class PatchInputs(nn.Module):
         planes = {'visible': lambda: clips.visible[:, :, None].float(),
                   'others': lambda: clips.others[:, :, None].float(),
                   'image': lambda: clips.image.float() / 255}
-        windows = torch.cat([planes[name]() for name in self.inputs], dim=2)
-        return crop(windows.flatten(0, 1), clips.boxes.flatten(0, 1), clips.origins.flatten(0, 1),
-                    self.patch_size)
+        patches, _ = self.geometry.cut(clips, {name: planes[name]() for name in self.inputs})
+        return torch.cat(list(patches.values()), dim=2).flatten(0, 1)
 
     def paste(self, patches: Tensor, clips: ObjectClips) -> Tensor:
         """(B * T, 1, h, w) patches back in the windows: (B, T, window height, window width)."""
-        windows = paste(patches, clips.boxes.flatten(0, 1), clips.origins.flatten(0, 1),
-                        clips.window_size)
-        return windows.reshape(clips.visible.shape)
+        boxes = fit_aspect(clips.boxes.flatten(0, 1), self.geometry.patch_size)
+        return paste(patches, boxes, clips.origins.flatten(0, 1),
+                     clips.window_size).reshape(clips.visible.shape)
 
 
 @MODELS.register_module()
