@@ -102,11 +102,11 @@ def test_released_entries_are_converted_strictly(released):
     assert 'mask_branch_input=u_flow' in conversion.report()
     completer = torch.nn.ModuleDict({'completer': SaVos()})
     assert load_strictly(completer, conversion, 'made.py') == ()
-    with pytest.raises(CheckpointError, match='made.py.*TrackCompleter whose completer is SaVos'):
+    with pytest.raises(CheckpointError, match=r'made\.py.*TrackCompleter whose completer is SaVos'):
         load_strictly(torch.nn.ModuleDict({'completer': SaVos(inputs=('visible', 'flow'))}),
                       conversion, 'made.py')
     lacking = {key: value for key, value in state.items() if key != 'st_encoder.lstm.bias_hh_l0'}
-    with pytest.raises(CheckpointError, match='1 missing .st_encoder.lstm.bias_hh_l0'):
+    with pytest.raises(CheckpointError, match=r'1 missing .st_encoder\.lstm\.bias_hh_l0'):
         convert_state_dict(lacking)
     with pytest.raises(CheckpointError, match='nothing to convert'):
         convert_state_dict(conversion.state_dict)
