@@ -129,14 +129,14 @@ def test_padding_in_time_and_space_has_no_effect():
 
 
 def test_where_the_windows_lie_has_no_effect():
-    model, given = small(), moving_block()
+    model = small(patch_size=(16, 16), widths=(4, 4, 8), motion_widths=(2, 4, 4))
+    given = moving_block()
     # The same frames through windows that go with the object.
     origins = torch.stack([5 + 2 * torch.arange(5), torch.zeros(5)], dim=1)[None].long()
-    moved = {name: torch.stack([getattr(given, name)[0, t, ..., x:x + 30]
-                                for t, (x, _) in enumerate(origins[0].tolist())])[None]
-             for name in ('visible', 'others', 'amodal', 'image', 'forward', 'backward')}
     moved = replace(given, origins=origins, **{
-        name: pad(value, (0, 30 - value.shape[-1])) for name, value in moved.items()})
+        name: torch.stack([pad(getattr(given, name)[0, t], (0, 8))[..., x:x + 30]
+                           for t, (x, _) in enumerate(origins[0].tolist())])[None]
+        for name in ('visible', 'others', 'amodal', 'image', 'forward', 'backward')})
     still, going = model(given).probability, model(moved).probability
     for t, (x, _) in enumerate(origins[0].tolist()):
         width = min(30, 40 - x)
