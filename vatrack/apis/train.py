@@ -5,10 +5,13 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
 
 from vatrack.engine import bare_model
 
-from .config import ConfigError, build_runner, check_association, config_errors
+from .config import ConfigError, build_runner, check_association, check_parts, config_errors
+from .launch import check_launcher, check_writable, launch_errors
 from .runs import last_checkpoint
 from .weights import (
     WeightsError,
@@ -32,14 +35,18 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         from_scratch: Use no pretrained weights.
 
     Raises:
-        ConfigError: The config names a class or key that does not exist, or a
-            video-level metric for a model that does not track.
+        ConfigError: The config names a class, key or value that cannot be, or a
+            video-level metric for a model that does not track; or the machine
+            cannot do what it asks for.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
             checkpoint is of another architecture.
         UntrustedCheckpointError: One of them would run code.
         NonFiniteError: A loss became NaN or infinite.
     """
+    check_parts(config, 'train')
     check_association(config, 'val')
+    check_launcher(config)
+    check_writable(config.work_dir, '--work-dir')
     if from_scratch:
         train_from_scratch(config)
     if resume == 'auto':
@@ -58,13 +65,37 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         # Processes on several nodes share the work dir, but no folder for temporary files.
         evaluator.setdefault('out', str(Path(config.work_dir, 'val_results.json')))
     with config_errors(config):
-        runner = build_runner(config)
+        with launch_errors():
+            runner = build_runner(config)
         if resume is not None:
             check_resumable(bare_model(runner), resume)
+        _check_batches(runner)
         runner.train()
     runner.logger.info('Trained. Test with: python tools/test.py %s %s',
                        Path(runner.work_dir) / Path(config.filename).name,
                        last_checkpoint(runner.work_dir))
+
+
+def _check_batches(runner: Runner) -> None:
+    """Refuse a data loader that gives no batch, or is to give more than there are.
+
+    Raises:
+        ConfigError: Says how many there are, and what is asked for.
+    """
+    loader = runner.train_loop.dataloader  # built here, as runner.train() does first of all
+    config = runner.cfg.train_dataloader
+    where = f'{runner.cfg.filename}: train_dataloader'
+    step = config.get('batch_size', 1) * get_world_size()
+    # What mmengine puts around a dataset for num_batch_per_epoch.
+    all_clips = len(vars(loader.dataset).get('_dataset', loader.dataset))
+    if len(loader.dataset) > all_clips:
+        raise ConfigError(f'{where}.num_batch_per_epoch is {config.num_batch_per_epoch}, but the '
+                          f'data are {all_clips} clips, {all_clips // step} batches of {step}; '
+                          'give at most as many, or leave it out to take all')
+    if len(loader) == 0:
+        raise ConfigError(f'{where}.drop_last leaves out a batch that is not full, and '
+                          f'{all_clips} clips do not fill one of {step}; give a smaller '
+                          'batch_size, or drop_last=False')
 
 
 def set_amp(config: Config, dtype: str) -> None:
