@@ -10,6 +10,8 @@ from mmengine.runner import Runner
 
 from vatrack.apis.build_errors import build_fault
 from vatrack.apis.config import ConfigError, config_errors
+from vatrack.datasets.clip_samplers import KeyReferenceSampler
+from vatrack.datasets.transforms import with_scale
 from vatrack.files import AnnotationError
 from vatrack.registry import DATASETS, MODELS
 
@@ -118,6 +120,15 @@ def test_what_is_not_of_the_config_stays_what_it_is(error):
     with pytest.raises(type(error)) as caught, config_errors(config):
         MODELS.build(config.model)
     assert caught.value is error
+
+
+def test_checks_of_vatrack_while_a_model_runs():
+    sampler = KeyReferenceSampler(scope=3, num_refs=1)
+    sampler.scope = 'x'
+    with pytest.raises(TypeError), config_errors(Config({}, filename='mine.py')):
+        sampler.sample(1, 0, 4)
+    assert fault_of(lambda config: with_scale([dict(type='Resize')], None), {}).startswith(
+        'a Resize of the pipeline has no scale; give the dataset one')
 
 
 def test_errors_outside_of_builders_are_no_faults():

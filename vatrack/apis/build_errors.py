@@ -6,6 +6,7 @@ import inspect
 import re
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,12 +21,16 @@ _WRONG_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) (?:got an unexpected keyword 
 _UNKNOWN_CLASS = re.compile(r"(\w+) is not in the (?:\w+::)?([\w ]+) registry")
 #: Packages whose functions named build... make an object of a config.
 _BUILDERS = ('mmengine.', 'mmcv.')
+_OWN = Path(__file__).resolve().parents[1]
+#: What else a runner does with a config before it runs.
+_SETUP = ('setup_env', 'set_randomness', 'register_custom_hooks', 'register_default_hooks',
+          'scale_lr', 'turn_on_activation_checkpointing', 'turn_on_efficient_conv_bn_eval')
 #: Not what a config says, but what a machine has.
 _OF_THE_MACHINE = (MemoryError, torch.OutOfMemoryError)
 
 
 def build_fault(config: Config, error: Exception) -> str | None:
-    """What an error says of a config, if it was raised while a class of the config was built.
+    """What an error says of a config: while a class of it was built, or by a check of vatrack.
 
     Args:
         config: What was built, or run.
@@ -33,8 +38,8 @@ def build_fault(config: Config, error: Exception) -> str | None:
 
     Returns:
         ``'model.detector.backbone (ResNet): invalid depth 19 for resnet'``, ``'model.type: there
-        is no ...'``; None for errors that vatrack words itself, and for those of a program that
-        runs.
+        is no ...'``; None for errors that have a class of vatrack, and say all themselves, and
+        for those of a program that runs.
     """
     if type(error).__module__.partition('.')[0] == 'vatrack' or isinstance(error, _OF_THE_MACHINE):
         return None
@@ -43,8 +48,11 @@ def build_fault(config: Config, error: Exception) -> str | None:
         return _missing_package(config, error, frames)
     built = next(filter(None, map(_built_by, frames)), None)
     if built is None:
-        setup = [f.f_code.co_name for f in frames if _module(f) == 'mmengine.runner.runner']
-        return f'{_text(error)} ({setup[0]})' if {'__init__', 'scale_lr'} & {*setup} else None
+        setup = next((frame.f_code.co_name for frame in frames
+                      if frame.f_code.co_name in _SETUP and _module(frame)[:9] == 'mmengine.'), '')
+        if setup:
+            return f'{_text(error)} (in {setup})'
+        return str(error) if isinstance(error, ValueError) and _is_worded(error) else None
     key = _key_of(config, built)
     unknown = _UNKNOWN_CLASS.search(str(error)) if isinstance(error, KeyError) else None
     if unknown:
@@ -58,6 +66,12 @@ def build_fault(config: Config, error: Exception) -> str | None:
         return f'{key}: {name} {fault}'.removeprefix(': ')
     unknown_type = _unknown_type(built) if isinstance(error, TypeError | AssertionError) else ''
     return f'{_named(key, built.get("type"))}: {unknown_type or _text(error)}'
+
+
+def _is_worded(error: Exception) -> bool:
+    """Whether a ``raise`` of vatrack raised it, and not a function that it calls."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return _OWN in Path(last.filename).parents and (last.line or '').startswith('raise ')
 
 
 def _built_by(frame: FrameType) -> dict | None:

@@ -78,11 +78,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
 def _refuse_settings(config: Config, options: dict[str, Any]) -> None:
     """Name a value that no class can make sense of, and where it was given."""
-    for name in config.keys() & set(RUNNER_KEYS):
-        for key, fault in setting_faults(config[name], name):
-            given = any(f'{key}.'.startswith(f'{option}.') for option in options)
-            where = '--cfg-options' if given else f'{config.filename}:'
-            raise ConfigError(f'{where} {key}: {fault}')
+    read = {name: value for name, value in config.items() if name in RUNNER_KEYS}
+    for key, fault in setting_faults(read):
+        given = any(f'{key}.'.startswith(f'{option}.') for option in options)
+        where = '--cfg-options' if given else f'{config.filename}:'
+        raise ConfigError(f'{where} {key}: {fault}')
 
 
 def fill_num_classes(config: Config) -> Config:
@@ -216,6 +216,12 @@ def check_parts(config: Config, split: str) -> None:
     if split == 'train' and absent and len(absent) < len(validation):
         raise ConfigError(f'{config.filename}: validation needs {", ".join(validation)}, but '
                           f'{", ".join(absent)} is None; give all three, or None for all')
+    name = 'val_evaluator' if split == 'train' else 'test_evaluator'
+    file = config[name].get('ann_file') if isinstance(config.get(name), dict) else None
+    if file is not None and not Path(file).is_file():
+        # Else it would be missed after hours: it is read when all frames are processed.
+        raise ConfigError(f'{file}: no such annotation file; it is {name}.ann_file of '
+                          f'{config.filename}')
 
 
 def check_association(config: Config, split: str) -> None:

@@ -99,8 +99,12 @@ RULES: dict[str, Rule] = {
     'interval': _INTERVAL,
     'max_keep_ckpts': _COUNT_OR_OFF,
     'window_size': _COUNT,
+    'log_level': Rule('one of DEBUG, INFO, WARNING, ERROR',
+                      lambda value: value in ('DEBUG', 'INFO', 'WARNING', 'ERROR')),
     # Models.
     'loss_weight|(score|iou|label)_weight': _NOT_NEGATIVE.each(),
+    'num': _COUNT,  # of samples
+    'pos_weight': _NUMBER,
     'pos_fraction|floor_fraction|memo_momentum': _RATE,
     r'match_score_thr': _NUMBER.or_none(),  # a distance in some trackers
     'mask_thr_binary|ignore_iof_thr|floor_thr': _RATE_OR_OFF,
@@ -117,25 +121,26 @@ RULES: dict[str, Rule] = {
 }
 
 
-def setting_faults(node: Any, key: str) -> Iterator[tuple[str, str]]:
+def setting_faults(config: Any, key: str = '') -> Iterator[tuple[str, str]]:
     """Settings that no class can make sense of.
 
     Args:
-        node: A part of a config.
-        key: Its dotted key.
+        config: A config, or a part of it.
+        key: Dotted key of the part.
 
     Yields:
         Dotted key, and what is wrong: ``'must be a number above 0, got -1'``.
     """
-    for where, part in dicts_of(node, key):
+    for where, part in dicts_of(config, key):
         for name, value in part.items():
             rule = next((rule for names, rule in RULES.items()
                          if re.fullmatch(names, str(name))), None)
             # A dict is one setting for each of several parts, or the config of a class.
             if rule and not isinstance(value, dict) and not rule.holds(value):
-                yield f'{where}.{name}', f'must be {rule.wanted}, got {value!r}{_hint(value)}'
+                yield (f'{where}.{name}'.removeprefix('.'),
+                       f'must be {rule.wanted}, got {value!r}{_hint(value)}')
         for name, fault in _contradictions(part):
-            yield f'{where}.{name}', fault
+            yield f'{where}.{name}'.removeprefix('.'), fault
 
 
 def _hint(value: Any) -> str:

@@ -1,14 +1,19 @@
 """Training as a function."""
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from vatrack.engine import bare_model
+from vatrack.models.video_model import VideoModel
+from vatrack.registry import MODELS
 
 from .config import ConfigError, build_runner, check_association, check_parts, config_errors
 from .launch import check_launcher, check_writable, launch_errors
@@ -47,6 +52,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
     check_association(config, 'val')
     check_launcher(config)
     check_writable(config.work_dir, '--work-dir')
+    _check_compile(config)
     if from_scratch:
         train_from_scratch(config)
     if resume == 'auto':
@@ -76,6 +82,22 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
                        last_checkpoint(runner.work_dir))
 
 
+def _check_compile(config: Config) -> None:
+    """Refuse torch.compile for the models of vatrack.
+
+    Raises:
+        ConfigError: ``compile`` is set for one.
+    """
+    if not config.get('compile'):
+        return
+    with config_errors(config), DefaultScope.overwrite_default_scope('vatrack'):
+        cls = MODELS.get(config.model.type)
+    if isinstance(cls, type) and issubclass(cls, VideoModel):
+        raise ConfigError(f'{config.filename}: compile cannot serve {cls.__name__}: it takes lists '
+                          'of frames with other numbers of objects and regions in every step, for '
+                          'which torch.compile would compile anew, for minutes; leave compile out')
+
+
 def _check_batches(runner: Runner) -> None:
     """Refuse a data loader that gives no batch, or is to give more than there are.
 
@@ -99,7 +121,7 @@ def _check_batches(runner: Runner) -> None:
 
 
 def set_amp(config: Config, dtype: str) -> None:
-    """Train in mixed precision, in place.
+    """Train in mixed precision, in place; on a CPU, where that is slow, with a warning.
 
     Args:
         config: Config with an ``optim_wrapper``.
@@ -108,9 +130,13 @@ def set_amp(config: Config, dtype: str) -> None:
     Raises:
         ConfigError: fp16 without a GPU.
     """
+    on_cpu = not torch.cuda.is_available()
     if dtype == 'bf16':
+        if on_cpu:
+            print_log('--amp bf16 on a CPU is slower than float32, several times on most; leave '
+                      '--amp out there', 'current', logging.WARNING)
         config.optim_wrapper.type = 'Bf16OptimWrapper'
         return
-    if not torch.cuda.is_available():
-        raise ConfigError('--amp fp16 needs a CUDA GPU; on a CPU train with --amp bf16')
+    if on_cpu:
+        raise ConfigError('--amp fp16 needs a CUDA GPU; on a CPU leave --amp out')
     config.optim_wrapper.update(type='AmpOptimWrapper', dtype='float16', loss_scale='dynamic')
