@@ -28,6 +28,7 @@ from vatrack.apis import (
 )
 from vatrack.apis.command_line import parse_run_args
 from vatrack.apis.errors import USER_ERRORS, user_message
+from vatrack.apis.launch import check_writable
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
 
@@ -80,6 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in ('protocol', 'score_thr', 'occlusion_bins', 'per_category'):
             if getattr(args, name) is not None:
                 config.test_evaluator[name] = getattr(args, name)
+        if args.show_dir:
+            check_writable(args.show_dir, '--show-dir')
         config.work_dir = args.work_dir or str(weights.parent / 'test')
         if weights.suffix == '.json':
             results = weights

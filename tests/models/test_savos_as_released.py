@@ -13,7 +13,7 @@ from reference_savos import (
     paste,
 )
 
-from vatrack.checkpoints import convert_state_dict
+from vatrack.checkpoints import CheckpointError, convert_state_dict, load_strictly
 from vatrack.models.completion import SaVos, SelfSupervised
 from vatrack.models.completion.objectives import merge_as_released
 from vatrack.models.completion.released import ReleasedGeometry
@@ -93,3 +93,20 @@ def test_released_geometry_wants_whole_frames():
     clips.origins[0, 1] = 3
     with pytest.raises(ValueError, match='whole frames'):
         SaVos(geometry='released')(clips)
+
+
+def test_released_entries_are_converted_strictly(released):
+    state = released.state_dict()
+    conversion = convert_state_dict(state)
+    assert conversion.kind == 'savos' and len(conversion.state_dict) == len(state)
+    assert 'mask_branch_input=u_flow' in conversion.report()
+    completer = torch.nn.ModuleDict({'completer': SaVos()})
+    assert load_strictly(completer, conversion, 'made.py') == ()
+    with pytest.raises(CheckpointError, match=r'made\.py.*TrackCompleter whose completer is SaVos'):
+        load_strictly(torch.nn.ModuleDict({'completer': SaVos(inputs=('visible', 'flow'))}),
+                      conversion, 'made.py')
+    lacking = {key: value for key, value in state.items() if key != 'st_encoder.lstm.bias_hh_l0'}
+    with pytest.raises(CheckpointError, match=r'1 missing .st_encoder\.lstm\.bias_hh_l0'):
+        convert_state_dict(lacking)
+    with pytest.raises(CheckpointError, match='nothing to convert'):
+        convert_state_dict(conversion.state_dict)

@@ -13,7 +13,8 @@ from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.files import AnnotationError, load_annotations, read_results
 from vatrack.visualization import render_results
 
-from .config import build_runner, check_association, config_errors
+from .config import build_runner, check_association, check_parts, config_errors
+from .launch import check_launcher, check_writable, launch_errors
 from .weights import check_checkpoint_file, drop_pretrained, load_weights
 
 
@@ -30,18 +31,24 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
         Metrics as :func:`vatrack.evaluation.evaluate.evaluate` gives them.
 
     Raises:
-        ConfigError: The config names a class or key that does not exist, or a
-            video-level metric for a model that does not track.
+        ConfigError: The config names a class, key or value that cannot be, or a
+            video-level metric for a model that does not track; or the machine
+            cannot do what it asks for.
         WeightsError: The checkpoint is damaged or of another architecture.
         UntrustedCheckpointError: It would run code.
     """
+    check_parts(config, 'test')
     check_association(config, 'test')
+    check_launcher(config)
+    check_writable(config.work_dir, '--work-dir')
+    check_writable(Path(out).parent, '--out')
     check_checkpoint_file(checkpoint)
     drop_pretrained(config)
     config.load_from, config.resume = None, False
     config.test_evaluator.out = str(out)
     with config_errors(config):
-        runner = build_runner(config)
+        with launch_errors():
+            runner = build_runner(config)
         load_weights(bare_model(runner), checkpoint)
         # Loaded, strictly; the runner would load again, without looking at what is missing.
         runner._has_loaded = True
@@ -61,6 +68,7 @@ def score_results(config: Config, results: str | Path) -> dict[str, float]:
         ResultError: The file is damaged or does not fit the annotations.
     """
     check_association(config, 'test')
+    check_writable(Path(results).parent, 'a copy of the results: the numbers go beside them')
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
     protocol = _protocol(config)

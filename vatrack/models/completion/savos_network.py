@@ -40,6 +40,7 @@ class ConvEncoder(BaseModule):
 
     def forward(self, patches: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, code)."""
+        patches = patches.contiguous(memory_format=torch.channels_last)  # much faster on a CPU
         for layer in self.layers:
             patches = self.activation(layer['norm'](layer['conv'](patches)))
         return self.fc(patches.flatten(1))
@@ -77,6 +78,7 @@ class ConvDecoder(BaseModule):
         patches = self.fc(vectors)[..., None, None]
         for layer in self.layers:
             patches = layer['conv'](self.activation(layer['norm'](patches)))
+            patches = patches.contiguous(memory_format=torch.channels_last)
         return patches
 
 
