@@ -9,8 +9,14 @@ import torch
 from made_clips import moving_block, random_clips
 from torch import nn
 
-from vatrack.models.completion import (Adaptation, Completed, ImageUNet, SaVos, SelfOcclusion,
-                                       SelfSupervised)
+from vatrack.models.completion import (
+    Adaptation,
+    Completed,
+    ImageUNet,
+    SaVos,
+    SelfOcclusion,
+    SelfSupervised,
+)
 from vatrack.structures.object_clips import ObjectClips
 
 
