@@ -1,4 +1,4 @@
-"""Visible masks of 5 frames before and after, carried along by flow, on the synthetic videos, at CPU size.
+"""Visible masks of 5 frames before and after, carried along by flow, on the synthetic videos.
 
 data    python tools/make_synthetic.py --out data/synthetic --flow
 test    python tools/test.py configs/aggregation-k5_given_synthetic.py --eval mIoU

@@ -1,4 +1,4 @@
-"""The convex hull of the visible mask on the synthetic videos, at CPU size.
+"""The convex hull of the visible mask on the synthetic videos.
 
 data    python tools/make_synthetic.py --out data/synthetic --flow
 test    python tools/test.py configs/convex_given_synthetic.py --eval mIoU

@@ -1,4 +1,4 @@
-"""Self-Deocclusion (PCNet-M) on the synthetic videos, at CPU size.
+"""Self-Deocclusion (PCNet-M) on the synthetic videos.
 
 data    python tools/make_synthetic.py --out data/synthetic --flow
 train   python tools/train.py configs/pcnet-m_given_synthetic.py

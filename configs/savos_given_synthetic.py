@@ -1,4 +1,4 @@
-"""SaVos on the synthetic videos, at CPU size.
+"""SaVos on the synthetic videos.
 
 data    python tools/make_synthetic.py --out data/synthetic --flow
 train   python tools/train.py configs/savos_given_synthetic.py

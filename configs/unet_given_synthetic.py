@@ -1,4 +1,4 @@
-"""A U-Net trained on amodal truth, the supervised oracle of SaVos, on the synthetic videos, at CPU size.
+"""A U-Net trained on amodal truth, the supervised oracle of SaVos, on the synthetic videos.
 
 data    python tools/make_synthetic.py --out data/synthetic --flow
 train   python tools/train.py configs/unet_given_synthetic.py

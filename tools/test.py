@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vatrack.apis import (
+    default_work_dir,
     find_run,
     is_main_process,
     load_config,
@@ -83,12 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 config.test_evaluator[name] = getattr(args, name)
         if args.show_dir:
             check_writable(args.show_dir, '--show-dir')
-        config.work_dir = args.work_dir or str(weights.parent / 'test')
-        if weights.suffix == '.json':
+        folder = default_work_dir(config_path) if weights is None else weights.parent
+        config.work_dir = args.work_dir or str(folder / 'test')
+        if weights is not None and weights.suffix == '.json':
             results = weights
             score_results(config, results)
         else:
-            results = Path(args.out or weights.parent / 'results.json')
+            results = Path(args.out or folder / 'results.json')
             test(config, weights, results)
         if args.visible_as_amodal and is_main_process():
             score_visible_as_amodal(config, results)

@@ -325,16 +325,24 @@ def build_runner(config: Config) -> Runner:
     return Runner.from_cfg(config)
 
 
-def fill_needs(config: Config) -> None:
-    """Let the datasets of a completion model load what its completer looks at, in place.
+def is_rule(config: Config) -> bool:
+    """Whether the model of a config completes tracks by a rule, which has nothing to learn."""
+    model = config.get('model', {})
+    return model.get('type') == 'TrackCompleter' and model.get('objective') is None
 
-    What that is follows from the inputs of a network or the kind of a rule:
-    whoever changes them need not say it twice.
+
+def fill_needs(config: Config) -> None:
+    """Let the datasets of a completion model load what its parts look at, in place.
+
+    What that is follows from the inputs of a network, the kind of a rule, or a
+    loss: whoever changes them need not say it twice.
     """
     if config.model.get('type') != 'TrackCompleter':
         return
     with torch.device('meta'):
-        needs = sorted(MODELS.build(config.model.completer).needs)
+        parts = [MODELS.build(part) for part in (config.model.completer,
+                                                 config.model.get('objective')) if part]
+    needs = sorted(frozenset().union(*(getattr(part, 'needs', ()) for part in parts)))
     for split in ('train', 'val', 'test'):
         loader = config.get(f'{split}_dataloader')
         if loader and loader.dataset.get('needs') is None:
