@@ -1,6 +1,6 @@
-# SaVos (Yao et al., NeurIPS 2022): 17.3 M parameters. Sizes are those of the paper's Table 6 and, where
-# it says nothing, of the released code. Regions are of the aspect of a patch (look.aspect=2.0 of the
-# data).
+# SaVos (Yao et al., NeurIPS 2022): 17.3 M parameters. Sizes are those of the paper's Table 6 and,
+# where it says nothing, of the released code. Regions are of the aspect of a patch (look.aspect=2.0
+# of the data).
 model = dict(
     type='TrackCompleter',
     completer=dict(

@@ -1,5 +1,5 @@
-# SaVos at a size that trains on a CPU: 1.0 M parameters, patches of 32 x 32 (look.size=(32, 32) of the
-# data shows small objects pixel by pixel).
+# SaVos at a size that trains on a CPU: 1.0 M parameters, patches of 32 x 32, which show small
+# objects pixel by pixel (look.size=(32, 32) of the data).
 _base_ = './savos.py'
 model = dict(
     completer=dict(
