@@ -31,6 +31,7 @@ from vatrack.apis.ablation import (
     run_logged,
 )
 from vatrack.apis.errors import USER_ERRORS, user_message
+from vatrack.apis.launch import check_writable
 from vatrack.evaluation.evaluate import METRICS
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files.whole_file import replace_when_done
@@ -90,6 +91,9 @@ def main(argv: Sequence[str] | None = None, run_command: RunCommand = run_logged
             for number, run in enumerate(runs, 1):
                 print(f'[{number}/{len(runs)}] {run.name}: {next_step(run)}, {run.folder}')
             return 0
+        check_writable(args.out, '--out')
+        if args.table:
+            check_writable(Path(args.table).parent, '--table')
         failures = perform_all(runs, run_command)
         rows = measured_rows(runs, shlex.join(['python', 'tools/ablate.py', *argv]))
         show(rows, published, args.table)

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vatrack.apis import (
+    default_work_dir,
     find_run,
     is_main_process,
     load_config,
@@ -28,6 +29,7 @@ from vatrack.apis import (
 )
 from vatrack.apis.command_line import parse_run_args
 from vatrack.apis.errors import USER_ERRORS, user_message
+from vatrack.apis.launch import check_writable
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
 
@@ -80,12 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in ('protocol', 'score_thr', 'occlusion_bins', 'per_category'):
             if getattr(args, name) is not None:
                 config.test_evaluator[name] = getattr(args, name)
-        config.work_dir = args.work_dir or str(weights.parent / 'test')
-        if weights.suffix == '.json':
+        if args.show_dir:
+            check_writable(args.show_dir, '--show-dir')
+        folder = default_work_dir(config_path) if weights is None else weights.parent
+        config.work_dir = args.work_dir or str(folder / 'test')
+        if weights is not None and weights.suffix == '.json':
             results = weights
             score_results(config, results)
         else:
-            results = Path(args.out or weights.parent / 'results.json')
+            results = Path(args.out or folder / 'results.json')
             test(config, weights, results)
         if args.visible_as_amodal and is_main_process():
             score_visible_as_amodal(config, results)

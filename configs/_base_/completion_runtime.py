@@ -1,5 +1,5 @@
-# Of the checkpoints of a completion model that of the lowest self-supervised validation loss is kept
-# (SaVos, Sec. 4); no amodal truth takes part in the choice.
+# The checkpoint of the lowest self-supervised validation loss is kept (SaVos, Sec. 4); no amodal
+# truth takes part in the choice.
 _base_ = './runtime.py'
 default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, save_best='val/loss', rule='less'),

@@ -163,6 +163,7 @@ def write_config(folder: Path, text: str) -> Path:
     ('model = dict(depth=depth)', "NameError: name 'depth' is not defined"),
     ('model = {}["x"]', "KeyError: 'x'"),
     ('x = 1 / 0', 'ZeroDivisionError'),
+    ('raise SystemExit(3)', 'SystemExit: 3'),
     ('train_pipeline = _base_.train_pipelin', 'train_pipelin'),
 ])
 def test_broken_config_file_is_refused_by_name(tmp_path, text, message):

@@ -17,6 +17,7 @@ from tracking_cases import (
 from vatrack.evaluation.clear import ClearCounts, count_clear
 from vatrack.evaluation.hota import HotaCounts, count_hota
 from vatrack.evaluation.identity import IdentityCounts, count_identity
+from vatrack.evaluation.tracked_frames import TrackedFrames
 
 COUNTERS = {HotaCounts: count_hota, ClearCounts: count_clear, IdentityCounts: count_identity}
 RANDOM = {f'random {seed}{" coarse" * coarse}': random_frames(seed, coarse=coarse)
@@ -124,6 +125,44 @@ def test_order_of_indices_in_a_frame_does_not_matter(kind):
         frames.truths, frames.tracks, frames.similarity, strict=True)])
     found, expected = numbers(COUNTERS[kind](shuffled)), numbers(COUNTERS[kind](frames))
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+def with_other_ids(frames: TrackedFrames, seed: int) -> TrackedFrames:
+    """Exchange the ids of truths and of tracks; in each frame they are in order, as ever."""
+    rng = np.random.default_rng(seed)
+    new_truths, new_tracks = rng.permutation(frames.num_truths), rng.permutation(frames.num_tracks)
+    exchanged = []
+    for g, d, s in zip(frames.truths, frames.tracks, frames.similarity, strict=True):
+        g, d = new_truths[g], new_tracks[d]
+        exchanged.append((np.sort(g), np.sort(d), s[g.argsort()][:, d.argsort()]))
+    return TrackedFrames(*zip(*exchanged, strict=True), frames.num_truths, frames.num_tracks)
+
+
+def changed_by_ids(evaluate, coarse: bool) -> list[int]:
+    """Seeds of the random frames of which a number changes when ids are exchanged."""
+    changed = []
+    for seed in range(300):
+        frames = random_frames(seed, coarse=coarse)
+        one, other = (evaluate(each) for each in (frames, with_other_ids(frames, seed)))
+        if one != pytest.approx(other, abs=1e-9):
+            changed.append(seed)
+    return changed
+
+
+@pytest.mark.parametrize('kind', COUNTERS)
+def test_ids_decide_between_equal_matchings_where_they_do_in_trackeval(oracle, kind):
+    def theirs(frames):
+        found = oracle[kind].combine_sequences(
+            {'one': oracle[kind].eval_sequence(trackeval_data(frames))})
+        return {name: float(np.mean(found[name])) for name in TRACKEVAL_NAMES[kind].values()}
+
+    def ours(frames):
+        return numbers(COUNTERS[kind](frames))
+
+    assert changed_by_ids(ours, coarse=False) == []
+    changed = changed_by_ids(ours, coarse=True)
+    assert len(changed) == (52 if kind is ClearCounts else 0)
+    assert changed == changed_by_ids(theirs, coarse=True)
 
 
 def test_selected_truths_and_tracks_have_new_indices():

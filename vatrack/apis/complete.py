@@ -6,10 +6,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from vatrack.engine import bare_model
-
-from .config import ConfigError, build_runner, config_errors
-from .weights import WeightsError, check_checkpoint_file, drop_pretrained, load_weights
+from .config import ConfigError
+from .launch import check_writable
+from .test import run_test
 
 #: In place of a result file: the objects of the annotations, with their visible masks.
 TRUTH = 'truth'
@@ -55,10 +54,7 @@ def complete(config: Config, checkpoint: str | Path | None, files: CompletionFil
     if config.model.get('type') != 'TrackCompleter':
         raise ConfigError(f'{config.filename}: is no config of a completion model, which has '
                           "model.type='TrackCompleter'; take one of configs/*_given_*.py")
-    if checkpoint is not None:
-        check_checkpoint_file(checkpoint)
-    drop_pretrained(config)
-    config.load_from, config.resume = None, False
+    check_writable(Path(out).parent, '--out')
     dataset = config.test_dataloader.dataset
     prefix = dict(img_path=str(files.images))
     if files.flow is not None:
@@ -68,23 +64,4 @@ def complete(config: Config, checkpoint: str | Path | None, files: CompletionFil
                    results=None if str(files.results) == TRUTH else str(files.results))
     config.test_evaluator = dict(type='VideoInstanceMetric', ann_file=str(files.annotations),
                                  metric=[], out=str(out))
-    for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
-                 'val_dataloader', 'val_cfg', 'val_evaluator'):
-        config[name] = None
-    with config_errors(config):
-        runner = build_runner(config)
-        _load(bare_model(runner), checkpoint, config)
-        runner._has_loaded = True
-        runner.test()
-
-
-def _load(model, checkpoint: str | Path | None, config: Config) -> None:
-    learned = any(True for _ in model.parameters())
-    if learned and checkpoint is None:
-        raise WeightsError(f'{config.filename}: its completer is a network; name a checkpoint of '
-                           f'it, or train one: python tools/train.py {config.filename}')
-    if not learned and checkpoint is not None:
-        raise WeightsError(f'{config.filename}: its completer is a rule without weights; leave '
-                           f'{checkpoint} out')
-    if learned:
-        load_weights(model, checkpoint)
+    run_test(config, checkpoint)

@@ -4,21 +4,24 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.dist import is_distributed
-from mmengine.registry import DefaultScope, Registry
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.registry import MODELS
+
+from .build_errors import build_fault
+from .config_tree import dicts_of, did_you_mean
+from .settings import setting_faults
 
 #: What a runner reads: its parameters, and what it looks up in the config itself.
 RUNNER_KEYS = (*(k for k in inspect.signature(Runner.__init__).parameters if k != 'self'),
@@ -35,10 +38,6 @@ RENAMED_TYPES = {'model': ('TrackedRCNN', 'TrackedDetector'),
 #: Where a config states its classes.
 _CLASSES = 'train_dataloader.dataset.metainfo.classes'
 
-_WRONG_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
-                             r"|missing \d+ required (?:\w|-| )*arguments?: (.+))")
-_UNKNOWN_CLASS = re.compile(r"(\w+) is not in the (?:\w+::)?([\w ]+) registry")
-
 
 class ConfigError(ValueError):
     """A config or an override of it is wrong; says where and what was meant."""
@@ -54,26 +53,36 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         ConfigError: The file is missing or broken, a top-level key looks
-            misspelt, an option names a key whose parent does not exist, or see
-            :func:`fill_num_classes`.
+            misspelt, an option names a key whose parent does not exist, a
+            value is impossible, or see :func:`fill_num_classes`.
     """
     path = Path(path)
     check_config_file(path)
     try:
         config = Config.fromfile(path)
-    except Exception as error:  # a config is a program: anything can go wrong in it
+    except (Exception, SystemExit) as error:  # a config is a program: it may do anything
         raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: '
                           f'{error}') from error
     for key in config:
         near = difflib.get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
         if near and key not in RUNNER_KEYS:
-            raise ConfigError(f'{path}: unknown key {key!r}{_did_you_mean(near)}')
+            raise ConfigError(f'{path}: unknown key {key!r}{did_you_mean(near)}')
     _refuse_renamed(config, path, options or {})
     for key in options or {}:
         _check_option(config, key)
     if options:
         config.merge_from_dict(options)
+    _refuse_settings(config, options or {})
     return fill_num_classes(config)
+
+
+def _refuse_settings(config: Config, options: dict[str, Any]) -> None:
+    """Name a value that no class can make sense of, and where it was given."""
+    read = {name: value for name, value in config.items() if name in RUNNER_KEYS}
+    for key, fault in setting_faults(read):
+        given = any(f'{key}.'.startswith(f'{option}.') for option in options)
+        where = '--cfg-options' if given else f'{config.filename}:'
+        raise ConfigError(f'{where} {key}: {fault}')
 
 
 def fill_num_classes(config: Config) -> Config:
@@ -186,6 +195,35 @@ def _refuse_renamed(config: Config, path: Path, options: dict[str, Any]) -> None
             raise ConfigError(f'--cfg-options {key}: {renamed} is now {RENAMED[renamed]}')
 
 
+def check_parts(config: Config, split: str) -> None:
+    """Refuse a config that lacks what training or testing is made of.
+
+    Args:
+        config: Complete config.
+        split: 'train' or 'test'.
+
+    Raises:
+        ConfigError: Names what is missing.
+    """
+    needed = ['model', f'{split}_dataloader', f'{split}_cfg',
+              'optim_wrapper' if split == 'train' else 'test_evaluator']
+    for name in needed:
+        if not isinstance(config.get(name), dict | list):
+            raise ConfigError(f'{config.filename}: {name} must say what to build, got '
+                              f'{config.get(name)!r}; take one of configs/_base_')
+    validation = 'val_dataloader', 'val_cfg', 'val_evaluator'
+    absent = [name for name in validation if not config.get(name)]
+    if split == 'train' and absent and len(absent) < len(validation):
+        raise ConfigError(f'{config.filename}: validation needs {", ".join(validation)}, but '
+                          f'{", ".join(absent)} is None; give all three, or None for all')
+    name = 'val_evaluator' if split == 'train' else 'test_evaluator'
+    file = config[name].get('ann_file') if isinstance(config.get(name), dict) else None
+    if file is not None and not Path(file).is_file():
+        # Else it would be missed after hours: it is read when all frames are processed.
+        raise ConfigError(f'{file}: no such annotation file; it is {name}.ann_file of '
+                          f'{config.filename}')
+
+
 def check_association(config: Config, split: str) -> None:
     """Refuse video-level metrics for a model that does not track.
 
@@ -219,7 +257,7 @@ def check_config_file(path: str | Path) -> None:
     path = Path(path)
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob('*.py')])
-        raise ConfigError(f'{path}: no such config{_did_you_mean(near)}')
+        raise ConfigError(f'{path}: no such config{did_you_mean(near)}')
     if path.suffix != '.py':
         raise ConfigError(f'{path}: a config is a .py file; checkpoints and results come second')
 
@@ -247,12 +285,12 @@ def _check_option(config: Config, key: str) -> None:
         else:
             near = difflib.get_close_matches(part, list(node) if isinstance(node, dict) else [])
             where = '.'.join(parents[:i]) or 'the config'
-            raise ConfigError(f'--cfg-options {key}: {where} has no {part!r}{_did_you_mean(near)}')
+            raise ConfigError(f'--cfg-options {key}: {where} has no {part!r}{did_you_mean(near)}')
     if isinstance(node, dict):
         known = list(node) if parents else [*node, *RUNNER_KEYS]
         near = difflib.get_close_matches(leaf, known, n=1, cutoff=0.8)
         if near and leaf not in known and _parameter(node, leaf) is None:
-            raise ConfigError(f'--cfg-options {key}: no such key{_did_you_mean(near)}')
+            raise ConfigError(f'--cfg-options {key}: no such key{did_you_mean(near)}')
 
 
 def parse_options(items: list[str] | None) -> dict[str, Any]:
@@ -287,16 +325,24 @@ def build_runner(config: Config) -> Runner:
     return Runner.from_cfg(config)
 
 
-def fill_needs(config: Config) -> None:
-    """Let the datasets of a completion model load what its completer looks at, in place.
+def is_rule(config: Config) -> bool:
+    """Whether the model of a config completes tracks by a rule, which has nothing to learn."""
+    model = config.get('model', {})
+    return model.get('type') == 'TrackCompleter' and model.get('objective') is None
 
-    What that is follows from the inputs of a network or the kind of a rule:
-    whoever changes them need not say it twice.
+
+def fill_needs(config: Config) -> None:
+    """Let the datasets of a completion model load what its parts look at, in place.
+
+    What that is follows from the inputs of a network, the kind of a rule, or a
+    loss: whoever changes them need not say it twice.
     """
     if config.model.get('type') != 'TrackCompleter':
         return
     with torch.device('meta'):
-        needs = sorted(MODELS.build(config.model.completer).needs)
+        parts = [MODELS.build(part) for part in (config.model.completer,
+                                                 config.model.get('objective')) if part]
+    needs = sorted(frozenset().union(*(getattr(part, 'needs', ()) for part in parts)))
     for split in ('train', 'val', 'test'):
         loader = config.get(f'{split}_dataloader')
         if loader and loader.dataset.get('needs') is None:
@@ -316,73 +362,16 @@ def build_on_meta(config: Config) -> nn.Module:
 
 @contextmanager
 def config_errors(config: Config) -> Iterator[None]:
-    """Around all that builds parts of a config: name the key or class that is wrong.
+    """Around all that builds parts of a config: name the key and class that are wrong.
 
     Raises:
-        ConfigError: A class got a key that it does not take or misses one that
-            it needs, or does not exist.
+        ConfigError: A class does not exist, got a key that it does not take, misses one that
+            it needs, or refuses a value; or a package is not installed.
     """
     try:
         yield
-    except TypeError as error:
-        found = _WRONG_ARGUMENT.search(str(error))
-        if found is None:
+    except Exception as error:
+        fault = build_fault(config, error)
+        if fault is None:
             raise
-        name, surplus, missing = found.groups()
-        fault = (f'takes no {surplus!r}{_did_you_mean(_similar_parameters(name, surplus))}'
-                 if surplus else f'lacks {missing}')
-        raise ConfigError(f'{config.filename}: {name} {fault}') from error
-    except KeyError as error:
-        found = _UNKNOWN_CLASS.search(str(error))
-        if found is None:
-            raise
-        name, kind = found.groups()
-        near = difflib.get_close_matches(name, _class_names(kind), n=1)
-        raise ConfigError(f'{config.filename}: there is no {kind} {name!r}{_did_you_mean(near)}'
-                          ) from error
-
-
-def _registries() -> Iterator[Registry]:
-    from vatrack import registry
-    for child in vars(registry).values():
-        yield from _levels(child)
-
-
-def _class_names(kind: str) -> list[str]:
-    return [name for level in _registries() if level.name == kind for name in level.module_dict]
-
-
-def _similar_parameters(class_name: str, key: str) -> list[str]:
-    for level in _registries():
-        cls = level.module_dict.get(class_name)
-        if cls is not None:
-            names = [n for c in cls.__mro__ if '__init__' in vars(c)
-                     for n in inspect.signature(c.__init__).parameters]
-            return difflib.get_close_matches(key, names, n=1)
-    return []
-
-
-def _levels(registry: Any) -> Iterator[Registry]:
-    while isinstance(registry, Registry):
-        yield registry
-        registry = registry.parent
-
-
-def dicts_of(node: Any, key: str) -> Iterator[tuple[str, ConfigDict]]:
-    """All dicts inside a config value and their dotted keys, depth first.
-
-    Args:
-        node: Value; a dict is itself the first.
-        key: Dotted key of ``node``.
-    """
-    if isinstance(node, dict):
-        yield key, node
-        children = node.items()
-    else:
-        children = enumerate(node) if isinstance(node, list | tuple) else ()
-    for name, child in list(children):
-        yield from dicts_of(child, f'{key}.{name}')
-
-
-def _did_you_mean(near: list[str]) -> str:
-    return f'; did you mean {near[0]!r}?' if near else ''
+        raise ConfigError(f'{config.filename}: {fault}') from error

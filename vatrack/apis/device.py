@@ -39,5 +39,5 @@ def choose_precision(precision: str | None, device: torch.device) -> str:
     if precision not in PRECISIONS:
         raise ConfigError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
     if precision == 'fp16' and device.type != 'cuda':
-        raise ConfigError('fp16 needs a CUDA GPU; on a CPU use bf16 or fp32')
+        raise ConfigError('fp16 needs a CUDA GPU; on a CPU use fp32')
     return precision

@@ -21,7 +21,8 @@ from vatrack.engine import SimulatedGPU, Wait
 from vatrack.registry import MODELS
 from vatrack.synthetic import CREATURES, SceneConfig, generate
 
-from .config import config_errors, dicts_of
+from .config import config_errors
+from .config_tree import dicts_of
 from .weights import train_from_scratch
 
 #: Of frames in pixels. Only times depend on it: a wait is one for any number of pixels.

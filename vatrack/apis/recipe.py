@@ -7,7 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .config import build_on_meta, dicts_of
+from .config import build_on_meta
+from .config_tree import dicts_of
 from .weights import pretrained_sources
 
 _SPLITS = ('train', 'val', 'test')

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .config import check_config_file
+from .config import check_config_file, is_rule, load_config
 
 
 class RunError(FileNotFoundError):
@@ -26,7 +26,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def find_run(config: str | Path | None = None, weights: str | Path | None = None,
-             root: str | Path = 'work_dirs') -> tuple[Path, Path]:
+             root: str | Path = 'work_dirs') -> tuple[Path, Path | None]:
     """Fill in what a user left out: the newest run, or the last checkpoint of a config's run.
 
     Args:
@@ -35,7 +35,8 @@ def find_run(config: str | Path | None = None, weights: str | Path | None = None
         root: Folder of the runs.
 
     Returns:
-        Config and checkpoint or result file.
+        Config and checkpoint or result file; no file for a config of a rule,
+        which has no weights.
 
     Raises:
         ConfigError: The config is missing or no config.
@@ -45,6 +46,8 @@ def find_run(config: str | Path | None = None, weights: str | Path | None = None
         check_config_file(config)
     if config is None:
         run = _newest_run(Path(root))
+    elif weights is None and is_rule(load_config(config)):
+        return Path(config), None
     elif weights is None:
         folder = default_work_dir(config, root)
         run = Path(config), last_checkpoint(folder)

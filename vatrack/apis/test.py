@@ -13,42 +13,66 @@ from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.files import AnnotationError, load_annotations, read_results
 from vatrack.visualization import render_results
 
-from .config import build_runner, check_association, config_errors
-from .weights import check_checkpoint_file, drop_pretrained, load_weights
+from .config import build_runner, check_association, check_parts, config_errors, is_rule
+from .launch import check_launcher, check_writable, launch_errors
+from .weights import WeightsError, check_checkpoint_file, drop_pretrained, load_weights
+
+_OF_TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
+                'val_dataloader', 'val_cfg', 'val_evaluator')
 
 
-def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, float]:
+def test(config: Config, checkpoint: str | Path | None, out: str | Path) -> dict[str, float]:
     """Run a checkpoint over the test set, write its tracks, then score them.
 
     Args:
         config: Complete config with ``work_dir``; its ``test_evaluator`` says
             what is computed and under which protocol.
-        checkpoint: Checkpoint of that config.
+        checkpoint: Checkpoint of that config; None for a rule, which has no weights.
         out: Result file to write (evaluation starts after it is written).
 
     Returns:
         Metrics as :func:`vatrack.evaluation.evaluate.evaluate` gives them.
 
     Raises:
-        ConfigError: The config names a class or key that does not exist, or a
-            video-level metric for a model that does not track.
+        ConfigError: The config names a class, key or value that cannot be, or a
+            video-level metric for a model that does not track; or the machine
+            cannot do what it asks for.
         WeightsError: The checkpoint is damaged or of another architecture.
         UntrustedCheckpointError: It would run code.
     """
+    check_parts(config, 'test')
     check_association(config, 'test')
-    check_checkpoint_file(checkpoint)
-    drop_pretrained(config)
-    config.load_from, config.resume = None, False
+    check_launcher(config)
+    check_writable(config.work_dir, '--work-dir')
+    check_writable(Path(out).parent, '--out')
     config.test_evaluator.out = str(out)
-    with config_errors(config):
-        runner = build_runner(config)
-        load_weights(bare_model(runner), checkpoint)
-        # Loaded, strictly; the runner would load again, without looking at what is missing.
-        runner._has_loaded = True
-        metrics = runner.test()
+    metrics = run_test(config, checkpoint)
     if is_main_process():
         _save(config, metrics, out)
     return metrics
+
+
+def run_test(config: Config, checkpoint: str | Path | None) -> dict[str, float]:
+    """The loop of :func:`test`, with what it raises of configs and weights."""
+    if checkpoint is not None:
+        check_checkpoint_file(checkpoint)
+    drop_pretrained(config)
+    config.load_from, config.resume = None, False
+    if is_rule(config):  # mmengine wants all that belongs to training, or nothing of it
+        for key in _OF_TRAINING:
+            config[key] = None
+    with config_errors(config):
+        with launch_errors():
+            runner = build_runner(config)
+        model = bare_model(runner)
+        if checkpoint is not None:
+            load_weights(model, checkpoint)
+        elif next(model.parameters(), None) is not None:
+            raise WeightsError(f'{config.filename}: this model has weights; name a checkpoint of '
+                               f'it, or train one: python tools/train.py {config.filename}')
+        # Loaded, strictly; the runner would load again, without looking at what is missing.
+        runner._has_loaded = True
+        return runner.test()
 
 
 def score_results(config: Config, results: str | Path) -> dict[str, float]:
@@ -61,6 +85,7 @@ def score_results(config: Config, results: str | Path) -> dict[str, float]:
         ResultError: The file is damaged or does not fit the annotations.
     """
     check_association(config, 'test')
+    check_writable(Path(results).parent, 'a copy of the results: the numbers go beside them')
     evaluator = config.test_evaluator
     annotations = load_annotations(evaluator.ann_file)
     protocol = _protocol(config)

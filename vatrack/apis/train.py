@@ -1,14 +1,22 @@
 """Training as a function."""
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 
 from vatrack.engine import bare_model
+from vatrack.models.video_model import VideoModel
+from vatrack.registry import MODELS
 
-from .config import ConfigError, build_runner, check_association, config_errors
+from .config import ConfigError, build_runner, check_association, check_parts, config_errors
+from .launch import check_launcher, check_writable, launch_errors
 from .runs import last_checkpoint
 from .weights import (
     WeightsError,
@@ -32,14 +40,19 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         from_scratch: Use no pretrained weights.
 
     Raises:
-        ConfigError: The config names a class or key that does not exist, or a
-            video-level metric for a model that does not track.
+        ConfigError: The config names a class, key or value that cannot be, or a
+            video-level metric for a model that does not track; or the machine
+            cannot do what it asks for.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
             checkpoint is of another architecture.
         UntrustedCheckpointError: One of them would run code.
         NonFiniteError: A loss became NaN or infinite.
     """
+    check_parts(config, 'train')
     check_association(config, 'val')
+    check_launcher(config)
+    check_writable(config.work_dir, '--work-dir')
+    _check_compile(config)
     if from_scratch:
         train_from_scratch(config)
     if resume == 'auto':
@@ -58,17 +71,57 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         # Processes on several nodes share the work dir, but no folder for temporary files.
         evaluator.setdefault('out', str(Path(config.work_dir, 'val_results.json')))
     with config_errors(config):
-        runner = build_runner(config)
+        with launch_errors():
+            runner = build_runner(config)
         if resume is not None:
             check_resumable(bare_model(runner), resume)
+        _check_batches(runner)
         runner.train()
     runner.logger.info('Trained. Test with: python tools/test.py %s %s',
                        Path(runner.work_dir) / Path(config.filename).name,
                        last_checkpoint(runner.work_dir))
 
 
+def _check_compile(config: Config) -> None:
+    """Refuse torch.compile for the models of vatrack.
+
+    Raises:
+        ConfigError: ``compile`` is set for one.
+    """
+    if not config.get('compile'):
+        return
+    with config_errors(config), DefaultScope.overwrite_default_scope('vatrack'):
+        cls = MODELS.get(config.model.type)
+    if isinstance(cls, type) and issubclass(cls, VideoModel):
+        raise ConfigError(f'{config.filename}: compile cannot serve {cls.__name__}: it takes lists '
+                          'of frames with other numbers of objects and regions in every step, for '
+                          'which torch.compile would compile anew, for minutes; leave compile out')
+
+
+def _check_batches(runner: Runner) -> None:
+    """Refuse a data loader that gives no batch, or is to give more than there are.
+
+    Raises:
+        ConfigError: Says how many there are, and what is asked for.
+    """
+    loader = runner.train_loop.dataloader  # built here, as runner.train() does first of all
+    config = runner.cfg.train_dataloader
+    where = f'{runner.cfg.filename}: train_dataloader'
+    step = config.get('batch_size', 1) * get_world_size()
+    # What mmengine puts around a dataset for num_batch_per_epoch.
+    all_clips = len(vars(loader.dataset).get('_dataset', loader.dataset))
+    if len(loader.dataset) > all_clips:
+        raise ConfigError(f'{where}.num_batch_per_epoch is {config.num_batch_per_epoch}, but the '
+                          f'data are {all_clips} clips, {all_clips // step} batches of {step}; '
+                          'give at most as many, or leave it out to take all')
+    if len(loader) == 0:
+        raise ConfigError(f'{where}.drop_last leaves out a batch that is not full, and '
+                          f'{all_clips} clips do not fill one of {step}; give a smaller '
+                          'batch_size, or drop_last=False')
+
+
 def set_amp(config: Config, dtype: str) -> None:
-    """Train in mixed precision, in place.
+    """Train in mixed precision, in place; on a CPU, where that is slow, with a warning.
 
     Args:
         config: Config with an ``optim_wrapper``.
@@ -77,9 +130,13 @@ def set_amp(config: Config, dtype: str) -> None:
     Raises:
         ConfigError: fp16 without a GPU.
     """
+    on_cpu = not torch.cuda.is_available()
     if dtype == 'bf16':
+        if on_cpu:
+            print_log('--amp bf16 on a CPU is slower than float32, several times on most; leave '
+                      '--amp out there', 'current', logging.WARNING)
         config.optim_wrapper.type = 'Bf16OptimWrapper'
         return
-    if not torch.cuda.is_available():
-        raise ConfigError('--amp fp16 needs a CUDA GPU; on a CPU train with --amp bf16')
+    if on_cpu:
+        raise ConfigError('--amp fp16 needs a CUDA GPU; on a CPU leave --amp out')
     config.optim_wrapper.update(type='AmpOptimWrapper', dtype='float16', loss_scale='dynamic')

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vatrack.checkpoints import UntrustedCheckpointError
 from vatrack.models.tracked_detector import rename_entries
 
-from .config import dicts_of
+from .config_tree import dicts_of
 
 
 class WeightsError(RuntimeError):

@@ -160,11 +160,12 @@ def with_scale(pipeline: Sequence[Any], scale: Sequence[int] | None) -> list[Any
 
     Raises:
         ValueError: A ``Resize`` has no size and there is none to give, or
-            ``scale`` is no pair.
+            ``scale`` is no pair of positive whole numbers.
     """
     if scale is not None:
-        if isinstance(scale, str) or not isinstance(scale, Sequence) or len(scale) != 2:
-            raise ValueError(f'scale must be (width, height), got {scale!r}')
+        if (isinstance(scale, str) or not isinstance(scale, Sequence) or len(scale) != 2
+                or not all(isinstance(each, int) and each > 0 for each in scale)):
+            raise ValueError(f'scale must be (width, height) in whole pixels, got {scale!r}')
         scale = tuple(scale)
     pipeline = copy.deepcopy(list(pipeline))
     resizes = list(_resizes(pipeline))

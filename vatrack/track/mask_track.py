@@ -42,6 +42,8 @@ class MTTracker(Tracker):
     def __init__(self, init_score_thr: float = 0.0, score_weight: float = 1.0,
                  iou_weight: float = 2.0, label_weight: float = 10.0,
                  memo_frames: int | None = 20, match_score_thr: float | None = None) -> None:
+        if match_score_thr is not None and not 0 <= match_score_thr <= 1:
+            raise ValueError(f'match_score_thr must be a probability, got {match_score_thr}')
         self.init_score_thr = init_score_thr
         self.score_weight = score_weight
         self.iou_weight = iou_weight

@@ -32,6 +32,10 @@ class QDTracker(Tracker):
         nms_class_iou_thr: Duplicate IoU of detections, across classes.
         with_cats: Match only within a class.
         match_metric: 'bisoftmax', 'softmax' or 'cosine'.
+
+    Raises:
+        ValueError: An unknown ``match_metric``, or a ``match_score_thr`` that no
+            similarity reaches.
     """
 
     needs_embeds = True
@@ -51,6 +55,9 @@ class QDTracker(Tracker):
                  match_metric: str = 'bisoftmax') -> None:
         if match_metric not in METRICS:
             raise ValueError(f'match_metric must be one of {list(METRICS)}, got {match_metric!r}')
+        if not -1 <= match_score_thr <= 1:
+            raise ValueError(f'match_score_thr must be a similarity, at most 1, got '
+                             f'{match_score_thr}')
         self.init_score_thr = init_score_thr
         self.obj_score_thr = obj_score_thr
         self.match_score_thr = match_score_thr

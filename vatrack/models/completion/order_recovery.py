@@ -75,25 +75,28 @@ class OrderRecovery(nn.Module):
         """Which of two objects lies behind: (P, 2) pairs -> (P, 2) bool, one true at most."""
         grown = []
         device = next((value.device for value in completer.parameters()), joint.visible.device)
-        for some in pairs.split(self.batch_pairs):
+        for some in self._batches(pairs):
             both = torch.cat([some, some.flip(1)])
             shown = _as_pair(joint, places, both).to(device)
             growth = (completer(shown).probability > self.threshold) & shown.others
             touching = max_pool2d(shown.visible.float().flatten(0, 1), 3, 1, 1) > 0.5
             touching = (touching[:, None] & shown.others).flatten(1).any(1)
             grown.append((growth.sum((1, 2, 3)) * touching).reshape(2, -1).T.cpu())
-        grown = torch.cat(grown) if grown else pairs.new_zeros(0, 2)
+        grown = torch.cat(grown) if grown else pairs
         return grown > grown.flip(1)
 
     def _union(self, joint: ObjectClips, places: Tensor, above: Tensor) -> Tensor:
         """Union of objects in front: (Q, 2) of objects and what is in front -> (B, T, h, w)."""
         union = torch.zeros_like(joint.visible).flatten(0, 1)
-        for some in above.split(self.batch_pairs):
+        for some in self._batches(above):
             shown = _as_pair(joint, places, some).others[:, 0]
             row, frame = places[some[:, 0]].unbind(1)
             for target, mask in zip((row * joint.num_frames + frame).tolist(), shown, strict=True):
                 union[target] |= mask
         return union.reshape(joint.visible.shape)
+
+    def _batches(self, pairs: Tensor) -> tuple[Tensor, ...]:
+        return pairs.split(self.batch_pairs) if len(pairs) else ()
 
 
 def _as_pair(joint: ObjectClips, places: Tensor, pairs: Tensor) -> ObjectClips:

@@ -1,0 +1,2 @@
+# Of rules, which learn nothing.
+test_cfg = dict(type='TestLoop')

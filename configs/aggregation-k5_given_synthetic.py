@@ -1,0 +1,10 @@
+"""Visible masks of 5 frames before and after, carried along by flow, on the synthetic videos.
+
+data    python tools/make_synthetic.py --out data/synthetic --flow
+test    python tools/test.py configs/aggregation-k5_given_synthetic.py --eval mIoU
+parts   models/track_completer.py, models/completion/rules.py
+"""
+_base_ = [
+    '_base_/completion/aggregation.py', '_base_/datasets/synthetic_tracks.py',
+    '_base_/schedules/test_only.py', '_base_/runtime.py'
+]

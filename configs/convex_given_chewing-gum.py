@@ -1,0 +1,10 @@
+"""The convex hull of the visible mask on Chewing Gum.
+
+data    python tools/make_chewing_gum.py data/chewing-gum --flow
+test    python tools/test.py configs/convex_given_chewing-gum.py --eval mIoU
+parts   models/track_completer.py, models/completion/rules.py
+"""
+_base_ = [
+    '_base_/completion/convex.py', '_base_/datasets/chewing-gum.py',
+    '_base_/schedules/test_only.py', '_base_/runtime.py'
+]

@@ -1,0 +1,12 @@
+"""Self-Deocclusion (PCNet-M) on Chewing Gum.
+
+data    python tools/make_chewing_gum.py data/chewing-gum --flow
+train   python tools/train.py configs/pcnet-m_given_chewing-gum.py
+test    python tools/test.py configs/pcnet-m_given_chewing-gum.py CHECKPOINT --eval mIoU
+parts   models/track_completer.py, models/completion/unet.py,
+        models/completion/self_occlusion.py, models/completion/order_recovery.py
+"""
+_base_ = [
+    '_base_/completion/pcnet-m_small.py', '_base_/datasets/chewing-gum.py',
+    '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
+]

@@ -1,0 +1,12 @@
+"""Self-Deocclusion (PCNet-M) on the synthetic videos.
+
+data    python tools/make_synthetic.py --out data/synthetic --flow
+train   python tools/train.py configs/pcnet-m_given_synthetic.py
+test    python tools/test.py configs/pcnet-m_given_synthetic.py CHECKPOINT --eval mIoU
+parts   models/track_completer.py, models/completion/unet.py,
+        models/completion/self_occlusion.py, models/completion/order_recovery.py
+"""
+_base_ = [
+    '_base_/completion/pcnet-m_small.py', '_base_/datasets/synthetic_tracks.py',
+    '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
+]

@@ -1,0 +1,11 @@
+"""SaVos on KINS-Video-Car.
+
+data    docs/completion.md
+train   python tools/train.py configs/savos_given_kins-car.py
+test    python tools/test.py configs/savos_given_kins-car.py CHECKPOINT --eval mIoU
+parts   models/track_completer.py, models/completion/savos.py, models/completion/objectives.py
+"""
+_base_ = [
+    '_base_/completion/savos.py', '_base_/datasets/kins-car.py', '_base_/schedules/adam_20e.py',
+    '_base_/completion_runtime.py'
+]

@@ -1,0 +1,11 @@
+"""SaVos on the synthetic videos.
+
+data    python tools/make_synthetic.py --out data/synthetic --flow
+train   python tools/train.py configs/savos_given_synthetic.py
+test    python tools/test.py configs/savos_given_synthetic.py CHECKPOINT --eval mIoU
+parts   models/track_completer.py, models/completion/savos.py, models/completion/objectives.py
+"""
+_base_ = [
+    '_base_/completion/savos_small.py', '_base_/datasets/synthetic_tracks.py',
+    '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
+]

@@ -1,0 +1,11 @@
+"""A U-Net trained on amodal truth, the supervised oracle of SaVos, on FISHBOWL.
+
+data    docs/completion.md
+train   python tools/train.py configs/unet_given_fishbowl.py
+test    python tools/test.py configs/unet_given_fishbowl.py CHECKPOINT --eval mIoU
+parts   models/track_completer.py, models/completion/unet.py, models/completion/objectives.py
+"""
+_base_ = [
+    '_base_/completion/unet.py', '_base_/datasets/fishbowl_tracks.py',
+    '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
+]

@@ -1,0 +1,11 @@
+"""A U-Net trained on amodal truth, the supervised oracle of SaVos, on the synthetic videos.
+
+data    python tools/make_synthetic.py --out data/synthetic --flow
+train   python tools/train.py configs/unet_given_synthetic.py
+test    python tools/test.py configs/unet_given_synthetic.py CHECKPOINT --eval mIoU
+parts   models/track_completer.py, models/completion/unet.py, models/completion/objectives.py
+"""
+_base_ = [
+    '_base_/completion/unet_small.py', '_base_/datasets/synthetic_tracks.py',
+    '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
+]
