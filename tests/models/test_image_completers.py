@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 from made_clips import moving_block, random_clips
+from mmengine.config import Config
+from scripts import REPO
 
 from vatrack.models.completion import ImageUNet, ShapePriorNet, Supervised
 from vatrack.models.completion.unet import UNet
+from vatrack.registry import MODELS
 
 
 def test_unet_has_the_parameters_of_pcnet_m():
@@ -110,3 +113,23 @@ def test_codebook_is_learnt_in_training_alone_and_saved():
     loaded = ShapePriorNet(**settings)
     loaded.load_state_dict(network.state_dict())
     assert torch.equal(loaded.codes, network.codes) and loaded.codes.any()
+
+
+@pytest.mark.parametrize('path', sorted(
+    path for path in (REPO / 'configs/_base_/completion').glob('*.py')
+    if not path.stem.startswith('savos')), ids=lambda path: path.stem)
+def test_configs_of_baselines_complete_and_learn(path):
+    model = Config.fromfile(path).model
+    if 'patch_size' in model.completer:
+        model.completer.patch_size = (32, 32)
+    torch.manual_seed(0)
+    model = MODELS.build(model)
+    clips = random_clips(count=2, frames=3, size=(40, 70))
+    if model.objective is not None:
+        loss = sum(model.loss(clips).values())
+        loss.backward()
+        assert torch.isfinite(loss) and loss > 0
+    masks = model.eval().complete([clips[:1], clips[1:].part(range(2))])
+    assert [mask.shape for mask in masks] == [(3, 40, 70), (2, 40, 70)]
+    assert all((mask & seen).sum() == seen.sum() for mask, seen in zip(
+        masks, (clips.visible[0], clips.visible[1, :2]), strict=True))

@@ -123,10 +123,10 @@ class Adaptation:
             loss = loss * (len(some) / len(tracks))
             if not torch.isfinite(loss):
                 name = some[0].sources[0].video_name if some[0].sources else 'of no name'
-                raise FloatingPointError(f'video {name}: the loss became {float(loss)} while '
+                raise FloatingPointError(f'video {name}: the loss became {loss.item()} while '
                                          'adapting to it; lower adaptation.lr')
             loss.backward()
-            total += float(loss)
+            total += float(loss.detach())
         return total
 
     def _random_clip(self, track: ObjectClips) -> ObjectClips:

@@ -1,0 +1,3 @@
+# unet.py at a size that trains on a CPU.
+_base_ = './unet.py'
+model = dict(completer=dict(patch_size=(64, 64), width=16))
