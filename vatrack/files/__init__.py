@@ -11,11 +11,12 @@ from .annotation_file import class_names, load_annotations, resolve_image
 from .annotation_index import AnnotationIndex
 from .annotation_writer import AnnotationWriter
 from .errors import AnnotationError, ResultError
+from .image_writer import write_image
 from .result_file import iter_results, read_results, write_results
 from .result_index import ResultIndex
 
 __all__ = [
     'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'ResultError',
     'ResultIndex', 'check_annotations', 'class_names', 'iter_results', 'load_annotations',
-    'read_results', 'resolve_image', 'write_results'
+    'read_results', 'resolve_image', 'write_image', 'write_results'
 ]

@@ -14,12 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vatrack.files import AnnotationError, load_annotations
+from vatrack.files import AnnotationError, load_annotations, write_image
 from vatrack.files.annotation_entry import occlusion_rate, read_masks, to_xywh
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Instance, Video
 from vatrack.structures.rle import areas, bboxes, decode, encode
-from vatrack.video.image_file import write_image
 
 from .textures import blend, colour, noise, relatives, step
 
@@ -59,7 +58,7 @@ def render_annotations(source: str | Path, out_dir: str | Path,
         backdrop = paint_backdrop(video, seed)
         for frame in video.frames:
             image = paint_frame(backdrop, video, frame, skins, seed)
-            write_image(path.parent / frame.file_name, image[..., ::-1])
+            write_image(path.parent / frame.file_name, image)
             if on_frame:
                 on_frame()
     return path

@@ -12,15 +12,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from vatrack.files import AnnotationWriter
+from vatrack.files import AnnotationWriter, write_image
 from vatrack.files.annotation_entry import occlusion_rate
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import Instance
 from vatrack.structures.rle import encode
-from vatrack.video.image_file import write_image
 
 from .render import DrawnFrame, draw_frame
 from .scene import SceneConfig, build_scene, video_name
@@ -171,7 +169,7 @@ def draw_video(folder: Path, split: str, config: SceneConfig, index: int,
     for time in range(config.num_frames):
         drawn = draw_frame(scene, time)
         file_name = f'{scene.name}/images/{time:06d}.png'
-        write_image(folder / file_name, cv2.cvtColor(drawn.image, cv2.COLOR_RGB2BGR))
+        write_image(folder / file_name, drawn.image)
         if on_frame is not None:
             on_frame(1)
         yield file_name, _instances(drawn)

@@ -15,7 +15,7 @@ from vatrack.files import AnnotationWriter
 from ..command import Converted, Note, note_if_empty, positive
 from ..common import ConversionError, worker_pool
 from .frames import add_placement, place
-from .image_files import has_frames, image_size
+from .image_files import has_frames, image_size, labels_of
 from .shape_rules import ObjectMaker, Shape, ShapeRules
 
 #: As the builtin ``map`` of one iterable, in this process or in others.
@@ -144,13 +144,14 @@ def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
             size = video.size or image_size(video.images[0])
             writer.add_video(video.name, width=size[1], height=size[0])
             maker.begin_video()
-            for image, shapes in zip(video.images, video.shapes, strict=True):
-                _check_size(where, image, size)
-                name = image.relative_to(dataset.root).as_posix()
-                writer.add_frame(name, maker.instances(where, image.name, size, shapes))
-                if mode == 'copy':
-                    place(image, output.images / name, link=False)
-                bar.update()
+            with labels_of(video.images[0]):
+                for image, shapes in zip(video.images, video.shapes, strict=True):
+                    _check_size(where, image, size)
+                    name = image.relative_to(dataset.root).as_posix()
+                    writer.add_frame(name, maker.instances(where, image.name, size, shapes))
+                    if mode == 'copy':
+                        place(image, output.images / name, link=False)
+                    bar.update()
         if mode == 'link':
             place(dataset.root, output.images, link=True)
     note_if_empty(writer, note)
