@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vatrack.files import write_image
+from vatrack.files import AnnotationWriter, write_image, write_results
 from vatrack.files.whole_file import OutputError, make_folder, replace_when_done
+from vatrack.synthetic.made_tracks import SetSize, made_set
+from vatrack.video import VideoError, VideoWriter
 from vatrack.video.image_file import read_image
 
 
@@ -47,6 +49,16 @@ def test_a_full_disk_is_an_error_and_leaves_the_file_before(tmp_path, action):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_film_on_a_full_disk(tmp_path):
+    frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    with full_disk(1000), pytest.raises(VideoError, match=r'film\.mp4: the video cannot be '
+                                        r'written: File too large; check the free space'), \
+            VideoWriter(tmp_path / 'film.mp4') as film:
+        for _ in range(40):
+            film.write(frame)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_error_has_a_remedy_and_goes_through_processes(tmp_path):
     error = OutputError(tmp_path, OSError(errno.ENOSPC, 'No space left on device'))
     assert error.errno == errno.ENOSPC
@@ -76,6 +88,24 @@ def test_a_folder_that_is_read_only(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, 'mkdir', refuse)
     with pytest.raises(OutputError, match='Permission denied; choose a place that is writable'):
         write(tmp_path / 'deep' / 'a')
+
+
+@pytest.mark.parametrize(('format_', 'suffix'), [
+    ('mots-png', ''), ('mots-txt', ''), ('ytvis', '.zip')])
+def test_results_on_a_full_disk_leave_nothing(tmp_path, format_, suffix, run_tool, capsys):
+    annotations, tracks = made_set(SetSize(1, 3, 1, 1, kinds=('visible',)))
+    with AnnotationWriter(tmp_path / 'ann.json', annotations.categories) as writer:
+        for video in annotations.videos:
+            writer.add_video(video.name, video.width, video.height)
+            for frame in video.frames:
+                writer.add_frame(frame.file_name, frame.instances)
+    write_results(tmp_path / 'results.json', tracks, annotations)
+    target = tmp_path / 'out' / f'theirs{suffix}'
+    with full_disk(10):
+        assert run_tool('convert_results', format_, 'export', tmp_path / 'results.json', target,
+                        '--ann', tmp_path / 'ann.json', '--kind', 'visible') == 1
+    assert f'error: {target}: cannot be written: File too large' in capsys.readouterr().err
+    assert not list(target.parent.iterdir())
 
 
 def test_errors_of_the_block_stay_what_they_are(tmp_path):

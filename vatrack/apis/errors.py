@@ -1,15 +1,15 @@
 """Errors that are the user's to mend: tools print them without a traceback."""
 from vatrack.checkpoints import CheckpointError
 from vatrack.engine import NonFiniteError
-from vatrack.files import AnnotationError, ResultError
+from vatrack.files import AnnotationError, OutputError, ResultError
 from vatrack.video import VideoError
 
 from .config import ConfigError
 from .runs import RunError
 from .weights import WeightsError
 
-USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, NonFiniteError, ResultError, RunError,
-               VideoError, WeightsError)
+USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, NonFiniteError, OutputError,
+               ResultError, RunError, VideoError, WeightsError)
 
 
 def user_message(error: Exception) -> str:

@@ -14,9 +14,10 @@ from .errors import AnnotationError, ResultError
 from .image_writer import write_image
 from .result_file import iter_results, read_results, write_results
 from .result_index import ResultIndex
+from .whole_file import OutputError
 
 __all__ = [
-    'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'ResultError',
-    'ResultIndex', 'check_annotations', 'class_names', 'iter_results', 'load_annotations',
-    'read_results', 'resolve_image', 'write_image', 'write_results'
+    'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'OutputError',
+    'ResultError', 'ResultIndex', 'check_annotations', 'class_names', 'iter_results',
+    'load_annotations', 'read_results', 'resolve_image', 'write_image', 'write_results'
 ]

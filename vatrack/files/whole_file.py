@@ -77,16 +77,33 @@ def replace_when_done(path: str | Path, mode: str = 'w', sync: bool = True) -> I
             _remove(temporary)
 
 
+@contextmanager
+def output_errors(path: str | Path) -> Iterator[None]:
+    """A block that writes a file or a folder, and makes the folders around it.
+
+    Raises:
+        OutputError: One of them cannot be written. Errors of other files stay what they are.
+    """
+    place = Path(os.path.abspath(path))
+    try:
+        yield
+    except OSError as error:
+        name = error.filename2 or error.filename  # a copy has two
+        named = place if name is None else Path(os.path.abspath(name))
+        around = named.is_relative_to(place.parent) or place.is_relative_to(named)
+        if error.errno is None or isinstance(error, FileNotFoundError) or not around:
+            raise
+        raise OutputError(path, error) from None
+
+
 def make_folder(path: str | Path) -> None:
     """Make a folder for output, and those around it, unless it is there.
 
     Raises:
         OutputError: That is not possible.
     """
-    try:
+    with output_errors(path):
         Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(path, error) from None
 
 
 def _remove(path: Path) -> None:
