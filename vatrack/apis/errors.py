@@ -5,11 +5,12 @@ from vatrack.files import AnnotationError, OutputError, ResultError
 from vatrack.video import VideoError
 
 from .config import ConfigError
+from .loader_errors import LoaderError
 from .runs import RunError
 from .weights import WeightsError
 
-USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, NonFiniteError, OutputError,
-               ResultError, RunError, VideoError, WeightsError)
+USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, LoaderError, NonFiniteError,
+               OutputError, ResultError, RunError, VideoError, WeightsError)
 
 
 def user_message(error: Exception) -> str:

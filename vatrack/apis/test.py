@@ -14,6 +14,7 @@ from vatrack.files import AnnotationError, load_annotations, read_results
 from vatrack.visualization import render_results
 
 from .config import build_runner, check_association, config_errors
+from .loader_errors import loader_errors
 from .weights import check_checkpoint_file, drop_pretrained, load_weights
 
 
@@ -33,6 +34,7 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
         ConfigError: The config names a class or key that does not exist, or a
             video-level metric for a model that does not track.
         WeightsError: The checkpoint is damaged or of another architecture.
+        LoaderError: A process that loads data died.
         UntrustedCheckpointError: It would run code.
     """
     check_association(config, 'test')
@@ -40,7 +42,7 @@ def test(config: Config, checkpoint: str | Path, out: str | Path) -> dict[str, f
     drop_pretrained(config)
     config.load_from, config.resume = None, False
     config.test_evaluator.out = str(out)
-    with config_errors(config):
+    with config_errors(config), loader_errors():
         runner = build_runner(config)
         load_weights(bare_model(runner), checkpoint)
         # Loaded, strictly; the runner would load again, without looking at what is missing.

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from vatrack.engine import bare_model
 
 from .config import ConfigError, build_runner, check_association, config_errors
+from .loader_errors import loader_errors
 from .runs import last_checkpoint
 from .weights import (
     WeightsError,
@@ -36,6 +37,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
             video-level metric for a model that does not track.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
             checkpoint is of another architecture.
+        LoaderError: A process that loads data died.
         UntrustedCheckpointError: One of them would run code.
         NonFiniteError: A loss became NaN or infinite.
     """
@@ -57,7 +59,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
     if evaluator and evaluator.get('type') == 'VideoInstanceMetric':
         # Processes on several nodes share the work dir, but no folder for temporary files.
         evaluator.setdefault('out', str(Path(config.work_dir, 'val_results.json')))
-    with config_errors(config):
+    with config_errors(config), loader_errors():
         runner = build_runner(config)
         if resume is not None:
             check_resumable(bare_model(runner), resume)
