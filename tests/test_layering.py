@@ -15,6 +15,7 @@ ALLOWED = {
     'ops': set(),
     'registry': set(),
     'versions': set(),
+    'pipes': set(),
     'video': set(),
     'files': {'structures', 'video'},
     'checkpoints': set(),
