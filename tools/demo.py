@@ -11,6 +11,7 @@ Ctrl-C ends the video early, as damage in it does: what is done by then is writt
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -75,7 +76,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if not any((args.out, args.json, args.coco, args.ytvis)):
         parser.error('nothing to do: give --out, --json, --coco or --ytvis')
     for path in (args.out, args.json, args.coco, args.ytvis):
-        if path is not None and path.resolve() == Path(args.video).resolve():
+        if path is not None and os.path.realpath(path) == os.path.realpath(args.video):
             parser.error(f'{path} is the input; choose another name')
     return args
 

@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from vatrack.synthetic import (
     CREATURES,
     OCCLUSION_LEVELS,
-    OutputExistsError,
     SceneConfig,
     SplitReport,
     generate,
@@ -104,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
                       disable=None) as bar:
                 report = generate(args.out, name, videos, config, workers=args.workers,
                                   overwrite=args.overwrite, on_frame=bar.update)
-        except OutputExistsError as error:
+        except OSError as error:  # there already, or a full disk
             print(f'error: {error}', file=sys.stderr)
             return 1
         state = 'made' if report.made else 'kept, it was made with the same options:'

@@ -17,6 +17,7 @@ from vatrack.registry import MODELS
 
 from .config import ConfigError, build_runner, check_association, check_parts, config_errors
 from .launch import check_launcher, check_writable, launch_errors
+from .loader_errors import loader_errors
 from .runs import last_checkpoint
 from .weights import (
     WeightsError,
@@ -45,6 +46,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
             cannot do what it asks for.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
             checkpoint is of another architecture.
+        LoaderError: A process that loads data died.
         UntrustedCheckpointError: One of them would run code.
         NonFiniteError: A loss became NaN or infinite.
     """
@@ -70,7 +72,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
     if evaluator and evaluator.get('type') == 'VideoInstanceMetric':
         # Processes on several nodes share the work dir, but no folder for temporary files.
         evaluator.setdefault('out', str(Path(config.work_dir, 'val_results.json')))
-    with config_errors(config):
+    with config_errors(config), loader_errors():
         with launch_errors():
             runner = build_runner(config)
         if resume is not None:

@@ -1,7 +1,6 @@
 """What all converters share: an error, and running over many videos."""
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -17,9 +16,6 @@ class ConversionError(ValueError):
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:
     """Processes for the parts of a dataset."""
-    # They are forks: a video decoder that waits for the garbage collector here would be
-    # collected there, without its threads, and crash the process.
-    gc.collect()
     return ProcessPoolExecutor(workers)
 
 

@@ -16,6 +16,7 @@ from mmengine.logging import MMLogger
 from vatrack.files import ResultError, load_annotations, write_results
 from vatrack.files.track_entry import track_from_json, track_to_json
 from vatrack.files.track_selection import read_selection
+from vatrack.files.whole_file import make_folder
 from vatrack.registry import METRICS
 from vatrack.structures import (
     MASK_KINDS,
@@ -176,7 +177,7 @@ class VideoInstanceMetric(BaseMetric):
         if self._parts is None:
             if self.out is not None:
                 self._parts = Path(f'{self.out}.parts')
-                self._parts.mkdir(parents=True, exist_ok=True)
+                make_folder(self._parts)
             else:
                 self._parts = Path(tempfile.mkdtemp(prefix='vatrack-'))
             self._part_file.unlink(missing_ok=True)

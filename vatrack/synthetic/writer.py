@@ -12,15 +12,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from vatrack.files import AnnotationWriter
+from vatrack.files import AnnotationWriter, write_image
 from vatrack.files.annotation_entry import occlusion_rate
-from vatrack.files.whole_file import replace_when_done
+from vatrack.files.whole_file import make_folder, replace_when_done
 from vatrack.structures import Instance
 from vatrack.structures.rle import encode
-from vatrack.video.image_file import write_image
 
 from .render import DrawnFrame, draw_frame
 from .scene import SceneConfig, build_scene, video_name
@@ -85,6 +83,7 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
     Raises:
         ValueError: ``num_videos`` or ``workers`` is below 1.
         OutputExistsError: The output is there and was made otherwise.
+        OutputError: It cannot be written.
     """
     if num_videos < 1 or workers < 1:
         raise ValueError(f'num_videos and workers must be at least 1, got {num_videos}, {workers}')
@@ -97,7 +96,7 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
         return SplitReport(**{**stamp['report'], 'made': False})
     if not same_options:
         _make_room(folder, file, stamp, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _stamp(folder, options, None)
     videos = _draw_videos(folder, split, num_videos, config, workers, on_frame)
     report = _annotate(file, split, videos, config)
@@ -171,7 +170,7 @@ def draw_video(folder: Path, split: str, config: SceneConfig, index: int,
     for time in range(config.num_frames):
         drawn = draw_frame(scene, time)
         file_name = f'{scene.name}/images/{time:06d}.png'
-        write_image(folder / file_name, cv2.cvtColor(drawn.image, cv2.COLOR_RGB2BGR))
+        write_image(folder / file_name, drawn.image)
         if on_frame is not None:
             on_frame(1)
         yield file_name, _instances(drawn)
