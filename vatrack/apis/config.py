@@ -14,9 +14,9 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_distributed
 from mmengine.registry import DefaultScope, Registry
-from mmengine.runner import Runner
 from torch import nn
 
+from vatrack.engine import Runner
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.registry import MODELS
 

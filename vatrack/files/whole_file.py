@@ -9,14 +9,23 @@ from typing import IO
 
 
 @contextmanager
-def replace_when_done(path: str | Path) -> Iterator[IO[str]]:
-    """Open a text file that takes the name ``path`` only if the block ends without error."""
+def replace_when_done(path: str | Path, mode: str = 'w') -> Iterator[IO]:
+    """Open a file that takes the name ``path`` only if the block ends without error.
+
+    It is on disk by then: neither a kill nor a power cut leaves half of it under that name.
+
+    Args:
+        path: The file; missing folders are made, an older file is replaced.
+        mode: 'w' for UTF-8 text, 'wb' for bytes.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'{path.name}.{os.getpid()}.part')
     try:
-        with temporary.open('w', encoding='utf-8') as file:
+        with temporary.open(mode, encoding=None if 'b' in mode else 'utf-8') as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -72,8 +72,8 @@ def perform(run: Run, run_command: RunCommand) -> Path | None:
 def run_logged(command: Sequence[str], log: Path, patience: float = 30) -> int:
     """Run a command with its output at the end of a file; returns the exit code.
 
-    A KeyboardInterrupt goes through once the command has ended too. A terminal
-    interrupts both; the command has ``patience`` seconds to end, then it is killed.
+    A KeyboardInterrupt, :class:`~vatrack.stopping.Stopped` too, goes through once the
+    command has ended as well: it is told to, and has ``patience`` seconds, then it is killed.
     """
     with log.open('a', encoding='utf-8') as file:
         file.write(f'$ {shlex.join(command)}\n')
@@ -83,6 +83,7 @@ def run_logged(command: Sequence[str], log: Path, patience: float = 30) -> int:
         try:
             return child.wait()
         except KeyboardInterrupt:
+            child.terminate()  # a terminal has interrupted it already, others have not
             with suppress(subprocess.TimeoutExpired):
                 child.wait(patience)
             raise
