@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from multiprocessing.context import BaseContext
 from types import FrameType
 
 _PATIENCE = 1.  # seconds
+_LOST = 60.  # seconds after which a first signal counts as swallowed
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -49,6 +51,7 @@ class _State:
     owner: int | None = None
     pending: int | None = None
     depth = 0
+    since = 0.
 
 
 def run_tool(main: Callable[[], int]) -> int:
@@ -62,7 +65,8 @@ def run_tool(main: Callable[[], int]) -> int:
     # Of several processes of one training the first speaks for all.
     speaks = os.environ.get('RANK', '0') == '0'
     try:
-        return main()
+        with as_stop():
+            return main()
     except KeyboardInterrupt as stop:
         if speaks:
             note = getattr(stop, 'note', '')
@@ -79,6 +83,30 @@ def run_tool(main: Callable[[], int]) -> int:
 def exit_code(stop: KeyboardInterrupt) -> int:
     """128 + the number of the signal."""
     return 128 + getattr(stop, 'number', signal.SIGINT)
+
+
+@contextmanager
+def as_stop() -> Iterator[None]:
+    """A block out of which comes :class:`Stopped`, whatever a library has made of it.
+
+    Some catch every exception, and raise another or none.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _State.pending is None:
+            raise
+        raise Stopped(_State.pending) from error
+
+
+def check() -> None:
+    """Stop if that was asked for.
+
+    Raises:
+        Stopped: It was.
+    """
+    if _State.pending is not None and not _State.depth:
+        raise Stopped(_State.pending)
 
 
 def pending() -> int | None:
@@ -120,11 +148,12 @@ def _handle(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGTERM:
             os.kill(os.getpid(), number)
         return
-    insists = _State.pending is not None and number == signal.SIGINT
-    if _State.pending is not None and not insists:
-        return  # on the way out already
-    _State.pending = number
-    if insists or not _State.depth:
+    first, now = _State.pending is None, time.monotonic()
+    if first:
+        _State.pending, _State.since = number, now
+    insists = number == signal.SIGINT or now - _State.since > _LOST
+    # A second one comes from torchrun or a batch system while this process is on its way out.
+    if not _State.depth if first else insists:
         raise Stopped(number)
 
 

@@ -14,7 +14,7 @@ from vatrack.engine import (
     Runner,
     bare_model,
 )
-from vatrack.stopping import Stopped, deferred
+from vatrack.stopping import Stopped, as_stop, deferred
 
 from .command_line import resume_command
 from .config import ConfigError, build_runner, check_association, config_errors
@@ -77,7 +77,8 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
         for note in notes:
             runner.logger.warning(note)
         try:
-            runner.train()
+            with as_stop():
+                runner.train()
         except Stopped as stop:
             stop.note = _save_stopped(runner, stop)
             raise

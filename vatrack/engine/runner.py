@@ -11,6 +11,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size, master_on
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 
+from vatrack import stopping
 from vatrack.checkpoints import CheckpointError
 from vatrack.files.whole_file import replace_when_done
 
@@ -43,6 +44,12 @@ class Runner(mmengine_runner.Runner):
             loop = {key: value for key, value in loop.items() if key != 'by_epoch'}
             loop['type'] = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
         return super().build_train_loop(loop)
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """As of mmengine; validation and testing stop between two batches at the latest."""
+        super().call_hook(fn_name, **kwargs)
+        if fn_name in ('after_val_iter', 'after_test_iter'):
+            stopping.check()
 
     def gather_buffers(self) -> None:
         """Give the next checkpoint the buffers of all processes, which take part together."""
