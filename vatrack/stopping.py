@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 from functools import partial
 from multiprocessing import connection, parent_process
 from multiprocessing.context import BaseContext
 from types import FrameType
+from typing import Any
 
 _PATIENCE = 1.  # seconds
 _LOST = 60.  # seconds after which a first signal counts as swallowed
@@ -167,6 +168,19 @@ def leave_to_parent() -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
+class _Pool(ProcessPoolExecutor):
+    """A pool whose processes begin nothing new once they were told to end."""
+
+    def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        return super().submit(_work, function, *args, **kwargs)
+
+
+def _work(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    if _State.pending is not None:
+        os._exit(128 + _State.pending)
+    return function(*args, **kwargs)
+
+
 @contextmanager
 def process_pool(workers: int, context: BaseContext | None = None,
                  initializer: Callable[[], object] | None = None
@@ -180,7 +194,7 @@ def process_pool(workers: int, context: BaseContext | None = None,
         context: How they are started; None: as usual on this system.
         initializer: What each does first.
     """
-    pool = ProcessPoolExecutor(workers, context, partial(_begin_worker, initializer))
+    pool = _Pool(workers, context, partial(_begin_worker, initializer))
     try:
         yield pool
     except KeyboardInterrupt:
@@ -207,6 +221,7 @@ def _begin_worker(initializer: Callable[[], object] | None) -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
+    _State.pending = number
     raise Stopped(number)
 
 

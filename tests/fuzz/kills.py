@@ -29,8 +29,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-for folder in ('', 'tests', 'tests/converters'):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / folder))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'converters'))
 
 import vatrack  # noqa: F401 - before torch  # isort: skip
 
@@ -324,8 +325,8 @@ def jobs(root: Path) -> dict[str, list[Job]]:
                 '--legacy-channels', '--threshold', '255', '--workers', '2']
 
     def synthetic(folder: Path, again: bool) -> list[str]:
-        return ['make_synthetic', '--out', str(folder), '--splits', 'val:3x20', '--width', '96', '--height', '64',
-                '--overwrite']
+        return ['make_synthetic', '--out', str(folder), '--splits', 'val:3x20', '--width', '96',
+                '--height', '64', '--overwrite']
 
     def annotations(folder: Path) -> dict[str, str]:
         return {path.name: path.read_text() for path in sorted(folder.glob('**/joint/*.json'))
@@ -364,13 +365,13 @@ def main() -> int:
     for name in ('train', 'test', 'convert', 'make_synthetic'):
         load_tool(name)
     failures = total = 0
-    for kind, of_kind in jobs(root).items():
-        known: dict[str, tuple[object, float]] = {}
+    all_jobs, known = jobs(root), {}
+    for kind, of_kind in all_jobs.items():
         plan = [(i, False) for i in range(getattr(args, kind))]
         plan += [(i, True) for i in range(args.real)] if kind == 'train' else []
         for i, real in plan:
             job, number = of_kind[i % len(of_kind)], SIGNALS[i // len(of_kind) % len(SIGNALS)]
-            for each in (of_kind[0], job):
+            for each in (all_jobs['train'][0], job):  # tests need what it trains
                 if each.name not in known:
                     known[each.name] = reference(each, root)
             expected, seconds = known[job.name]

@@ -17,20 +17,22 @@ def default_work_dir(config: str | Path, root: str | Path = 'work_dirs') -> Path
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
     """The checkpoint that a run wrote last, or None."""
-    return next(iter(checkpoints_of(work_dir)), None)
+    pointer = Path(work_dir) / 'last_checkpoint'
+    name = pointer.read_text(errors='replace').strip('\0 \n') if pointer.is_file() else ''
+    if not name:
+        return None
+    # A run that was moved or copied has the file beside its pointer.
+    return next((p for p in (pointer.parent / Path(name).name, Path(name)) if p.is_file()), None)
 
 
 def checkpoints_of(work_dir: str | Path) -> list[Path]:
-    """Checkpoints that a run can go on from: that named by ``last_checkpoint``, then the newest."""
-    work_dir = Path(work_dir)
-    pointer, named = work_dir / 'last_checkpoint', []
-    if pointer.is_file() and (name := pointer.read_text(errors='replace').strip('\0 \n')):
-        # A run that was moved or copied has the file beside its pointer.
-        named = [p for p in (pointer.parent / Path(name).name, Path(name)) if p.is_file()][:1]
+    """Checkpoints that a run can go on from: that written last, then the others, newest first."""
+    last = last_checkpoint(work_dir)
     # Not the best ones, which are weights alone, nor the last before a NaN.
-    others = [path for path in work_dir.glob('*.pth')
-              if not path.name.startswith(('best_', 'last_good')) and path not in named]
-    return named + sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
+    others = [path for path in Path(work_dir).glob('*.pth')
+              if not path.name.startswith(('best_', 'last_good')) and path != last]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return others if last is None else [last, *others]
 
 
 def find_run(config: str | Path | None = None, weights: str | Path | None = None,
