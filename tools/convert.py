@@ -15,16 +15,20 @@ Exit code 0 if there is no error (warnings are allowed), else 1.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.converters import ConversionError
 from vatrack.converters.commands import COMMANDS
 from vatrack.evaluation.dataset_card import dataset_card, format_card
 from vatrack.files import AnnotationError, check_annotations, load_annotations
+from vatrack.stopping import run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -105,4 +109,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -17,6 +17,7 @@ from vatrack.structures import MASK_KINDS
 
 from .clip_objects import has_common_instance, keep_from_first_sight, keep_largest
 from .clip_samplers import ClipFrames
+from .seeds import SeededIndex, seed_all
 from .transforms import with_scale
 
 _NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart; leave videos out '
@@ -280,6 +281,12 @@ class AmodalVideoDataset(BaseDataset):
         """Of each object of a frame that counts, whether it has no visible pixel."""
         objects = slice(*self._index.frame_starts[frame:frame + 2].tolist())
         return self._is_empty('visible', objects)[self._counting[objects]].tolist()
+
+    def __getitem__(self, idx: int) -> dict:
+        """The sample of an index; its random numbers are those that the index says, if it does."""
+        if isinstance(idx, SeededIndex):
+            seed_all(*idx.numbers)
+        return super().__getitem__(idx)
 
     def prepare_data(self, idx: int) -> dict | None:
         """Draw and transform the clip of one sample; None asks for another key frame."""

@@ -28,6 +28,8 @@ from vatrack.structures import (
 )
 
 from .evaluate import check_metrics, evaluate
+from .metric_names import ALL_METRICS, metric_makers
+from .metric_names import METRICS as METRIC_CLASSES
 from .protocols import get_protocol
 from .report import full_report
 from .truth import truth_kinds
@@ -96,6 +98,12 @@ class VideoInstanceMetric(BaseMetric):
         if self._annotations is None:
             self._annotations = load_annotations(self.ann_file)
         return self._annotations
+
+    def number_names(self) -> list[str]:
+        """What it computes, without the kind of mask: 'video/vAP', 'video/vAP50' ..."""
+        names = list(METRIC_CLASSES) if ALL_METRICS in self.metric else self.metric
+        makers = metric_makers(names, self.protocol, [])
+        return [name for make in makers for name in make().compute()]
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the next frames, in time order.

@@ -4,7 +4,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 from vatrack.files import AnnotationWriter, write_image
 from vatrack.files.annotation_entry import occlusion_rate
 from vatrack.files.whole_file import make_folder, replace_when_done
+from vatrack.stopping import process_pool
 from vatrack.structures import Instance
 from vatrack.structures.rle import encode
 
@@ -151,7 +151,7 @@ def _draw_videos(folder: Path, split: str, num_videos: int, config: SceneConfig,
             yield draw_video(folder, split, config, index, on_frame)
         return
     draw = partial(_draw_whole_video, folder, split, config)
-    with ProcessPoolExecutor(min(workers, num_videos), get_context('spawn')) as pool:
+    with process_pool(min(workers, num_videos), get_context('spawn')) as pool:
         for frames in pool.map(draw, range(num_videos)):
             if on_frame is not None:
                 on_frame(config.num_frames)

@@ -109,11 +109,7 @@ def mapper(workers: int) -> Iterator[Mapper]:
     with worker_pool(workers) as pool:
         def each(function: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
             yield from pool.map(function, jobs, chunksize=_CHUNK)  # starts at the first request
-        try:
-            yield each
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield each
 
 
 def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
