@@ -10,20 +10,13 @@ import signal
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 if __name__ == '__main__':
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.stopping import run_tool
-from vatrack.synthetic import (
-    CREATURES,
-    OCCLUSION_LEVELS,
-    SceneConfig,
-    SplitReport,
-    generate,
-)
+from vatrack.synthetic import CREATURES, OCCLUSION_LEVELS, SceneConfig
+from vatrack.synthetic.command import add_options, make_splits
 
 
 def occlusion_level(text: str) -> float | str:
@@ -46,10 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--occlusion', type=occlusion_level, default='medium',
                         help=f'0 to 1, or one of {", ".join(OCCLUSION_LEVELS)}')
     parser.add_argument('--classes', nargs='+', choices=list(CREATURES), default=list(CREATURES))
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--workers', type=int, default=1, help='processes that draw')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace splits that were made with other options')
+    add_options(parser)
     return parser.parse_args(argv)
 
 
@@ -66,15 +56,6 @@ def parse_split(text: str) -> tuple[str, int, int]:
         raise ValueError(f'--splits takes NAME:VIDEOSxFRAMES such as train:100x12, '
                          f'got {text!r}') from error
     return name, videos, frames
-
-
-def describe(report: SplitReport) -> str:
-    """One line of statistics."""
-    total = max(report.annotations, 1)
-    shares = ', '.join(f'{edges}: {count / total:.1%}' for edges, count in report.histogram.items())
-    return (f'{report.videos} videos, {report.frames} frames, {report.objects} objects, '
-            f'{report.annotations} object-frames '
-            f'({report.annotations / max(report.frames, 1):.1f} per frame); occlusion {shares}')
 
 
 def requests(args: argparse.Namespace) -> list[tuple[str, int, SceneConfig]]:
@@ -101,18 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    for name, videos, config in wanted:
-        try:
-            with tqdm(total=videos * config.num_frames, desc=name, unit='frame',
-                      disable=None) as bar:
-                report = generate(args.out, name, videos, config, workers=args.workers,
-                                  overwrite=args.overwrite, on_frame=bar.update)
-        except OSError as error:  # there already, or a full disk
-            print(f'error: {error}', file=sys.stderr)
-            return 1
-        state = 'made' if report.made else 'kept, it was made with the same options:'
-        print(f'{Path(args.out) / name}: {state} {describe(report)}')
-    return 0
+    return make_splits(wanted, args)
 
 
 if __name__ == '__main__':

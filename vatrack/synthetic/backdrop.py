@@ -49,12 +49,15 @@ class Backdrop:
     drift: np.ndarray
     flicker: tuple[float, float, float]
 
+    def _shift(self, time: float) -> np.ndarray:
+        """How far the camera has moved what is nearest: (2,) pixels."""
+        return self.pan * (np.sin(self.pan_pace * time + self.pan_phase) - np.sin(self.pan_phase))
+
     def picture(self, time: float, width: int, height: int) -> np.ndarray:
         """Backdrop at a time around the frame's centre: (height, width, 3) float32 RGB."""
-        shift = self.pan * (np.sin(self.pan_pace * time + self.pan_phase) - np.sin(self.pan_phase))
         picture = None
         for layer, share, parallax in zip(self.layers, self.shares, self.parallax, strict=True):
-            centre = np.array(layer.shape[1::-1]) / 2 - 0.5 - parallax * shift
+            centre = self._centre(layer, parallax, time)
             over = cv2.getRectSubPix(layer, (width, height), tuple(centre))
             if picture is None:
                 picture = over
@@ -62,6 +65,22 @@ class Backdrop:
             opacity = cv2.getRectSubPix(share, (width, height), tuple(centre))
             picture = cv2.blendLinear(picture, over, 1 - opacity, opacity)
         return picture
+
+    def _centre(self, layer: np.ndarray, parallax: float, time: float) -> np.ndarray:
+        """The point of a layer that is in the middle of the frame: (2,) x, y."""
+        return np.array(layer.shape[1::-1]) / 2 - 0.5 - parallax * self._shift(time)
+
+    def flow(self, time: float, to_time: float, width: int, height: int) -> np.ndarray:
+        """How far each pixel moves between two times: (height, width, 2) float32 pixels.
+
+        A pixel moves with the nearest layer that covers at least half of it.
+        """
+        field = np.empty((height, width, 2), dtype=np.float32)
+        move = self._shift(to_time) - self._shift(time)
+        for layer, share, parallax in zip(self.layers, self.shares, self.parallax, strict=True):
+            centre = self._centre(layer, parallax, time)
+            field[cv2.getRectSubPix(share, (width, height), tuple(centre)) >= 0.5] = parallax * move
+        return field
 
     def light(self, time: float, width: int, height: int) -> np.ndarray:
         """Brightness at a time: (height, width, 1) float32 around 1."""

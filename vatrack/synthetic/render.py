@@ -1,12 +1,14 @@
 """Drawing a scene: frames and exact masks."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from .scene import Identity, Scene, Thing
+from .scene import Identity, Scene, SceneConfig, Thing, build_scene
+from .scene_flow import scene_flow
 from .textures import SKIN_REACH
 
 #: An object with fewer amodal pixels in the frame is left out of picture and annotation.
@@ -44,16 +46,27 @@ class DrawnFrame:
         identities: The N objects that are in the frame, from back to front.
         amodal: (N, H, W) bool, full silhouettes clipped to the frame.
         visible: (N, H, W) bool, what nothing in front covers.
+        flow: If asked for, the exact flow by direction, (H, W, 2) float32 in pixels, as
+            :mod:`vatrack.flow` describes it; none to where the video has no frame.
     """
 
     image: np.ndarray
     identities: list[Identity]
     amodal: np.ndarray
     visible: np.ndarray
+    flow: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def draw_frame(scene: Scene, time: int) -> DrawnFrame:
-    """Draw frame ``time`` of a scene.
+def draw_scene(config: SceneConfig, split: str, index: int,
+               flow: bool = False) -> Iterator[DrawnFrame]:
+    """Draw video ``index`` of a split, frame by frame, with its exact flow if wanted."""
+    scene = build_scene(config, split, index)
+    for time in range(config.num_frames):
+        yield draw_frame(scene, time, flow)
+
+
+def draw_frame(scene: Scene, time: int, flow: bool = False) -> DrawnFrame:
+    """Draw frame ``time`` of a scene, with its exact flow if wanted.
 
     A pixel belongs to a thing if the thing covers at least half of it.
     """
@@ -83,7 +96,10 @@ def draw_frame(scene: Scene, time: int) -> DrawnFrame:
     canvas = canvas[inner] * scene.backdrop.light(time, width, height)
     visible = owner[inner] == np.array(numbers, dtype=np.uint16).reshape(-1, 1, 1)
     full = np.stack(amodal) if amodal else np.zeros((0, height, width), dtype=bool)
-    return DrawnFrame(np.clip(canvas, 0, 255).astype(np.uint8), identities, full, visible)
+    fields = {direction: scene_flow(scene, owner[inner], time, to_time)
+              for direction, to_time in (('forward', time + 1), ('backward', time - 1))
+              if flow and 0 <= to_time < scene.config.num_frames}
+    return DrawnFrame(np.clip(canvas, 0, 255).astype(np.uint8), identities, full, visible, fields)
 
 
 def _lay(canvas: np.ndarray, patch: Patch) -> None:

@@ -1,14 +1,14 @@
 """Scenes: which things there are, how deep they lie and how they move."""
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .backdrop import Backdrop, build_backdrop
 from .motion import GAITS, Gait, Path, Pose, orientation
+from .randomness import video_name, video_rng
 from .shapes import CREATURES, SILHOUETTES, Polygons
 from .textures import SKIN_REACH, Colour, blend, colour, paint
 
@@ -75,6 +75,11 @@ class SceneConfig:
     def object_range(self) -> tuple[int, int]:
         """Smallest and largest number of objects of a video."""
         return self.objects or (round(3 + 3.2 * self.level), round(5 + 5.6 * self.level))
+
+    def options(self) -> dict[str, Any]:
+        """All that the videos depend on, as JSON gives it back."""
+        return {**asdict(self), 'objects': list(self.object_range), 'occlusion': self.level,
+                'classes': list(self.classes)}
 
 
 class Identity(NamedTuple):
@@ -150,8 +155,7 @@ def build_scene(config: SceneConfig, split: str, index: int) -> Scene:
     Its randomness comes from (seed, split, index) alone, so it does not depend
     on how many videos there are or which process draws it.
     """
-    entropy = [config.seed, zlib.crc32(split.encode()), index]
-    rng = np.random.default_rng(np.random.SeedSequence(entropy))
+    rng = video_rng(config.seed, split, index)
     backdrop = build_backdrop(config.width, config.height, rng)
     occluders = [_occluder(config, backdrop, rng) for _ in range(_occluder_count(config, rng))]
     low, high = config.object_range
@@ -164,11 +168,6 @@ def build_scene(config: SceneConfig, split: str, index: int) -> Scene:
         front = rng.random() < 0.75
         things.insert(len(things) if front else int(rng.integers(len(things) + 1)), occluder)
     return Scene(config, video_name(split, index), backdrop, things)
-
-
-def video_name(split: str, index: int) -> str:
-    """Name of a video, and of its folder."""
-    return f'{split}_{index:04d}'
 
 
 def _occluder_count(config: SceneConfig, rng: np.random.Generator) -> int:

@@ -16,12 +16,18 @@ import numpy as np
 from vatrack.files import AnnotationWriter, write_image
 from vatrack.files.annotation_entry import occlusion_rate
 from vatrack.files.whole_file import make_folder, replace_when_done
+from vatrack.flow import FlowFiles
 from vatrack.stopping import process_pool
 from vatrack.structures import Instance
 from vatrack.structures.rle import encode
 
-from .render import DrawnFrame, draw_frame
-from .scene import SceneConfig, build_scene, video_name
+from .chewing_gum import ChewingGumConfig, draw_chewing_gum
+from .randomness import video_name
+from .render import DrawnFrame, draw_scene
+from .scene import SceneConfig
+
+#: What videos can look like.
+VideoConfig = SceneConfig | ChewingGumConfig
 
 #: A frame on disk: its file name, and its objects.
 WrittenFrame = tuple[str, list[Instance]]
@@ -62,11 +68,13 @@ class SplitReport:
 
 
 def generate(out_dir: str | Path, split: str, num_videos: int,
-             config: SceneConfig | None = None, *, workers: int = 1, overwrite: bool = False,
+             config: VideoConfig | None = None, *, flow: bool = False, workers: int = 1,
+             overwrite: bool = False,
              on_frame: Callable[[int], object] | None = None) -> SplitReport:
     """Write ``<out_dir>/<split>/<video>/images/*.png`` and ``<out_dir>/<split>.json``.
 
-    ``file_name`` of an image is relative to ``<out_dir>/<split>``. The output
+    ``file_name`` of an image is relative to ``<out_dir>/<split>``. Exact flow goes
+    to ``<out_dir>/<split>/flow``, as ``vatrack.flow.FlowFiles`` reads it. The output
     is the same whatever the number of workers, and video k is the same
     whatever the number of videos. A split that was made with the same options
     is left as it is; one that was broken off is made again.
@@ -75,7 +83,9 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
         out_dir: Folder of the dataset.
         split: Name of the split; takes part in the seed.
         num_videos: Number of videos.
-        config: What the videos look like; None takes the defaults.
+        config: What the videos look like; None takes the defaults of
+            :class:`SceneConfig`.
+        flow: Write the exact flow, too.
         workers: Processes that draw, one video at a time each.
         overwrite: Replace a split that was made with other options.
         on_frame: Called with the number of frames done since the last call.
@@ -89,7 +99,7 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
         raise ValueError(f'num_videos and workers must be at least 1, got {num_videos}, {workers}')
     folder, file = Path(out_dir, split), Path(out_dir, f'{split}.json')
     config = config or SceneConfig()
-    options = _options(split, num_videos, config)
+    options = _options(split, num_videos, config, flow)
     stamp = _read_stamp(folder)
     same_options = stamp is not None and stamp['options'] == options
     if same_options and stamp['report'] and file.exists():
@@ -98,17 +108,17 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
         _make_room(folder, file, stamp, overwrite)
     make_folder(folder)
     _stamp(folder, options, None)
-    videos = _draw_videos(folder, split, num_videos, config, workers, on_frame)
+    draw = partial(draw_video, folder, split, config, flow=flow)
+    videos = _draw_videos(draw, num_videos, config.num_frames, workers, on_frame)
     report = _annotate(file, split, videos, config)
     _stamp(folder, options, report)
     return report
 
 
-def _options(split: str, num_videos: int, config: SceneConfig) -> dict[str, Any]:
+def _options(split: str, num_videos: int, config: VideoConfig, flow: bool) -> dict[str, Any]:
     """All that the output depends on, as JSON gives it back."""
     return {'version': GENERATOR_VERSION, 'split': split, 'num_videos': num_videos,
-            **asdict(config), 'objects': list(config.object_range), 'occlusion': config.level,
-            'classes': list(config.classes)}
+            **config.options()} | ({'flow': True} if flow else {})
 
 
 def _stamp(folder: Path, options: dict[str, Any], report: SplitReport | None) -> None:
@@ -140,37 +150,40 @@ def _make_room(folder: Path, file: Path, stamp: dict[str, Any] | None, overwrite
     file.unlink(missing_ok=True)
 
 
-def _draw_videos(folder: Path, split: str, num_videos: int, config: SceneConfig, workers: int,
-                 on_frame: Callable[[int], object] | None) -> Iterator[Iterable[WrittenFrame]]:
+def _draw_videos(draw: Callable[..., Iterator[WrittenFrame]], num_videos: int, num_frames: int,
+                 workers: int, on_frame: Callable[[int], object] | None
+                 ) -> Iterator[Iterable[WrittenFrame]]:
     """Yield the frames of each video in order, drawing in ``workers`` processes.
 
     One worker hands over each frame as it is drawn, several hand over whole videos.
     """
     if workers == 1:
         for index in range(num_videos):
-            yield draw_video(folder, split, config, index, on_frame)
+            yield draw(index, on_frame)
         return
-    draw = partial(_draw_whole_video, folder, split, config)
     with process_pool(min(workers, num_videos), get_context('spawn')) as pool:
-        for frames in pool.map(draw, range(num_videos)):
+        for frames in pool.map(partial(_draw_whole_video, draw), range(num_videos)):
             if on_frame is not None:
-                on_frame(config.num_frames)
+                on_frame(num_frames)
             yield frames
 
 
-def _draw_whole_video(folder: Path, split: str, config: SceneConfig,
+def _draw_whole_video(draw: Callable[..., Iterator[WrittenFrame]],
                       index: int) -> list[WrittenFrame]:
-    return list(draw_video(folder, split, config, index))
+    return list(draw(index))
 
 
-def draw_video(folder: Path, split: str, config: SceneConfig, index: int,
-               on_frame: Callable[[int], object] | None = None) -> Iterator[WrittenFrame]:
+def draw_video(folder: Path, split: str, config: VideoConfig, index: int,
+               on_frame: Callable[[int], object] | None = None,
+               flow: bool = False) -> Iterator[WrittenFrame]:
     """Draw one video to disk and yield its frames, one by one."""
-    scene = build_scene(config, split, index)
-    for time in range(config.num_frames):
-        drawn = draw_frame(scene, time)
-        file_name = f'{scene.name}/images/{time:06d}.png'
+    draw = draw_scene if isinstance(config, SceneConfig) else draw_chewing_gum
+    fields = FlowFiles(folder / 'flow')
+    for time, drawn in enumerate(draw(config, split, index, flow)):
+        file_name = f'{video_name(split, index)}/images/{time:06d}.png'
         write_image(folder / file_name, drawn.image)
+        for direction, field in drawn.flow.items():
+            write_flow(fields.path(file_name, direction), field)
         if on_frame is not None:
             on_frame(1)
         yield file_name, _instances(drawn)
@@ -189,7 +202,7 @@ def _instances(drawn: DrawnFrame) -> list[Instance]:
 
 
 def _annotate(file: Path, split: str, videos: Iterable[Iterable[WrittenFrame]],
-              config: SceneConfig) -> SplitReport:
+              config: VideoConfig) -> SplitReport:
     """Write the annotation file of a split while its videos are drawn."""
     tracks, rates = set(), []
     with AnnotationWriter(file, dict(enumerate(config.classes, start=1))) as writer:
