@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.apis.ablation import (
     AblationError,
@@ -43,6 +46,7 @@ from vatrack.leaderboard import (
     save_results,
     study_page,
 )
+from vatrack.stopping import exit_code, run_tool
 
 RESULTS = Path(__file__).resolve().parents[1] / 'docs' / 'results.jsonl'
 
@@ -80,7 +84,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None, run_command: RunCommand = run_logged) -> int:
-    """Run a study; returns the exit code: 1 if a run failed, 130 if it was interrupted."""
+    """Run a study; returns the exit code: 1 if a run failed, 130 or 143 if it was stopped."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = parse_args(argv)
     study = Study(Path(args.out), tuple(args.eval), args.protocol, tuple(args.cfg_options))
@@ -104,9 +108,9 @@ def main(argv: Sequence[str] | None = None, run_command: RunCommand = run_logged
     except (*USER_ERRORS, AblationError, ResultRowError) as error:
         print(f'error: {user_message(error)}', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print('\nstopped; the same command goes on from here', file=sys.stderr)
-        return 130
+        return exit_code(stop)
     for run, log in failures.items():
         print(f'failed: {run.name}, see {log}', file=sys.stderr)
     return 1 if failures else 0
@@ -124,4 +128,4 @@ def show(rows: Sequence[ResultRow], published: Sequence[ResultRow], table: str |
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

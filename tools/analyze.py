@@ -9,11 +9,14 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.analysis import (
     Painter,
@@ -33,6 +36,7 @@ from vatrack.apis.errors import user_message
 from vatrack.evaluation.dataset_card import dataset_card, format_card
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files import load_annotations, read_results
+from vatrack.stopping import run_tool
 from vatrack.structures import MASK_KINDS
 
 
@@ -147,4 +151,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

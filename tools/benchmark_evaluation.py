@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import io
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -32,10 +33,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import COCO_AREAS, PROTOCOLS
 from vatrack.files import AnnotationWriter, write_results
+from vatrack.stopping import run_tool
 from vatrack.structures import AnnotationFile, TrackRecord
 from vatrack.synthetic.made_tracks import SetSize, empty_videos, filled_videos, made_set
 
@@ -236,4 +240,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -17,12 +18,15 @@ from itertools import pairwise, product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 import cv2
 import numpy as np
 
 from vatrack.flow import DISFlow, read_flow, write_flow
 from vatrack.flow.estimate import PRESETS
+from vatrack.stopping import run_tool
 from vatrack.synthetic import ChewingGumConfig, SceneConfig, generate, make_chewing_gum
 from vatrack.synthetic.chewing_gum import VARIANTS, draw_chewing_gum
 from vatrack.synthetic.render import DrawnFrame, draw_scene
@@ -111,4 +115,4 @@ def cpu_time(work: Callable[[], object]) -> float:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

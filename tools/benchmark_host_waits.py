@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from mmengine.logging import MMLogger
 
@@ -25,6 +28,7 @@ from vatrack.apis import load_config, parse_options
 from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.apis.gpu_use import by_place, count_gpu_use
 from vatrack.engine import MixedDevicesError
+from vatrack.stopping import run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,4 +72,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import argparse
 import resource
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from mmengine.hooks import Hook
 
 from vatrack.apis import VideoInferencer, load_config, parse_options, test
 from vatrack.registry import HOOKS
+from vatrack.stopping import run_tool
 
 
 class PeakMemory:
@@ -81,4 +85,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

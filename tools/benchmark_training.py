@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import signal
 import statistics
 import sys
 import time
@@ -23,6 +24,8 @@ from itertools import cycle, islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -34,6 +37,7 @@ from vatrack.apis import load_config, parse_options
 from vatrack.apis.train import set_amp
 from vatrack.apis.weights import train_from_scratch
 from vatrack.registry import MODELS
+from vatrack.stopping import run_tool
 
 
 def mmdet_model(config: Config) -> ConfigDict:
@@ -148,4 +152,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

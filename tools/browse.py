@@ -13,17 +13,21 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.apis.config import ConfigError, load_config
 from vatrack.apis.errors import user_message
 from vatrack.browse import BrowseServer, Source, export_page
 from vatrack.files import load_annotations, read_results
+from vatrack.stopping import run_tool
 from vatrack.visualization import render_results
 
 
@@ -122,4 +126,4 @@ def serve(args: argparse.Namespace, source: Source) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -8,14 +8,18 @@ Example:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.files import AnnotationError, load_annotations
 from vatrack.files.result_check import MAX_FAULTS, ResultFaults, check_results
+from vatrack.stopping import run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,4 +45,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

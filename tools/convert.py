@@ -15,16 +15,20 @@ Exit code 0 if there is no error (warnings are allowed), else 1.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.converters import ConversionError
 from vatrack.converters.commands import COMMANDS
 from vatrack.evaluation.dataset_card import dataset_card, format_card
 from vatrack.files import AnnotationError, check_annotations, load_annotations
+from vatrack.stopping import run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -45,11 +49,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                                  'and describe it')
     checker.add_argument('file', metavar='FILE', help='annotation file')
     checker.add_argument('--images', metavar='DIR',
-                         help='folder that the file names are relative to; opens every frame')
+                         help='folder that the file names are relative to; reads every frame')
     checker.set_defaults(run=run_check)
     for each in formats.choices.values():
         each.add_argument('--max-errors', type=int, default=20, metavar='N',
                           help='show so many errors and so many warnings (default: %(default)s)')
+        each.add_argument('--quick', action='store_true',
+                          help='of the frames check existence and size alone: their pixels are '
+                               'not read, and damage in them is not found')
     return parser.parse_args(argv)
 
 
@@ -60,17 +67,17 @@ def run_command(args: argparse.Namespace) -> int:
         print(each, flush=True)
     if args.no_check:
         return 0
-    return max(check(each.path, each.images, args.max_errors) for each in written)
+    return max(check(each.path, each.images, args.max_errors, args.quick) for each in written)
 
 
 def run_check(args: argparse.Namespace) -> int:
     """Check a file; returns the exit code."""
-    return check(args.file, args.images, args.max_errors)
+    return check(args.file, args.images, args.max_errors, args.quick)
 
 
-def check(path: str | Path, images: str | Path | None, max_messages: int) -> int:
+def check(path: str | Path, images: str | Path | None, max_messages: int, quick: bool) -> int:
     """Print what is wrong with an annotation file, and its card; returns the exit code."""
-    report = check_annotations(path, images, max_messages, show_progress=True)
+    report = check_annotations(path, images, max_messages, show_progress=True, quick=quick)
     for label, messages, total in (('error', report.errors, report.num_errors),
                                    ('warning', report.warnings, report.num_warnings)):
         for message in messages:
@@ -102,4 +109,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

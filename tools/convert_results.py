@@ -13,11 +13,14 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.files import (
     AnnotationError,
@@ -27,6 +30,7 @@ from vatrack.files import (
     write_results,
 )
 from vatrack.files.foreign.formats import FORMATS
+from vatrack.stopping import run_tool
 from vatrack.structures import MASK_KINDS
 
 _OPTIONS = ('rle', 'first_frame', 'category', 'fill')
@@ -106,4 +110,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -11,6 +11,7 @@ Ctrl-C ends the video early, as damage in it does: what is done by then is writt
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from tqdm import tqdm
 
@@ -26,6 +29,7 @@ from vatrack.apis import FrameResult, VideoInferencer, VideoResult, VideoStream,
 from vatrack.apis.command_line import add_trust_option
 from vatrack.apis.device import PRECISIONS
 from vatrack.apis.errors import USER_ERRORS
+from vatrack.stopping import run_tool
 from vatrack.video import DEFAULT_FPS, VideoError, VideoWriter, open_frames
 from vatrack.visualization import DrawStyle
 from vatrack.visualization.draw import SHOWN
@@ -75,7 +79,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if not any((args.out, args.json, args.coco, args.ytvis)):
         parser.error('nothing to do: give --out, --json, --coco or --ytvis')
     for path in (args.out, args.json, args.coco, args.ytvis):
-        if path is not None and path.resolve() == Path(args.video).resolve():
+        if path is not None and os.path.realpath(path) == os.path.realpath(args.video):
             parser.error(f'{path} is the input; choose another name')
     return args
 
@@ -100,15 +104,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (*USER_ERRORS, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    return 130 if stopped else 0
+    return 128 + stopped if stopped else 0
 
 
 def run(video: VideoStream, film: VideoWriter | None,
-        style: DrawStyle) -> tuple[bool, VideoError | None]:
+        style: DrawStyle) -> tuple[int, VideoError | None]:
     """Take and draw all frames, and print where the time went.
 
     Returns:
-        Whether the user ended it early, and the damage that ended it early.
+        The signal that ended it early, 0 if none did, and the damage that ended it early.
 
     Raises:
         VideoError: There is no good frame at all.
@@ -136,7 +140,7 @@ def run(video: VideoStream, film: VideoWriter | None,
         if stage in video.stopwatch.seconds:
             each = 1000 * video.stopwatch.seconds[stage] / max(count, 1)
             print(f'{stage:>10} {each:8.2f} ms a frame  {note}'.rstrip())
-    return bool(asked), faults[0] if faults else None
+    return asked[0] if asked else 0, faults[0] if faults else None
 
 
 def until_damage(video: VideoStream, faults: list[VideoError]) -> Iterator[FrameResult]:
@@ -149,19 +153,23 @@ def until_damage(video: VideoStream, faults: list[VideoError]) -> Iterator[Frame
 
 @contextmanager
 def interrupts(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """On the first Ctrl-C call ``stop`` instead of raising; the second raises."""
+    """On the first Ctrl-C, or SIGTERM, call ``stop`` instead of raising; the second raises."""
     asked: list[int] = []
 
     def remember(number: int, _: object) -> None:
         asked.append(number)
         stop()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    before = signal.signal(signal.SIGINT, remember)
+    def restore() -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    before = {each: signal.signal(each, remember) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 def write(video: VideoStream, args: argparse.Namespace) -> list[Path]:
@@ -178,4 +186,4 @@ def write(video: VideoStream, args: argparse.Namespace) -> list[Path]:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -13,17 +13,21 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.apis.score import OWN_FORMAT, Scoring, score_file
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files.foreign.formats import FORMATS
+from vatrack.stopping import run_tool
 from vatrack.structures import MASK_KINDS
 
 
@@ -99,4 +103,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

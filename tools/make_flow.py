@@ -11,11 +11,14 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from tqdm import tqdm
 
@@ -24,6 +27,7 @@ from vatrack.apis.errors import USER_ERRORS
 from vatrack.apis.make_flow import FlowRecipe, annotated_videos, make_flow, videos_in
 from vatrack.flow import DIRECTIONS, ESTIMATORS, FORMATS
 from vatrack.flow.estimate import PRESETS, TINY
+from vatrack.stopping import run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -92,4 +96,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

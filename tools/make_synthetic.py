@@ -6,11 +6,15 @@ Example:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
+from vatrack.stopping import run_tool
 from vatrack.synthetic import CREATURES, OCCLUSION_LEVELS, SceneConfig
 from vatrack.synthetic.command import add_options, make_splits
 
@@ -82,4 +86,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -13,17 +13,21 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.apis.chart_sources import SourceOptions, default_metrics, read_systems, split_name
 from vatrack.apis.errors import user_message
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files import load_annotations
 from vatrack.files.result_file import iter_results
+from vatrack.stopping import run_tool
 from vatrack.structures import MASK_KINDS
 from vatrack.visualization.bar_chart import ChartLayout, bar_chart, choose_metrics
 from vatrack.visualization.print_figure import (
@@ -155,4 +159,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

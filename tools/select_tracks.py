@@ -11,6 +11,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,10 +19,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.datasets.track_rules import SUBSETS, TRACK_RULES, TrackRule, select_tracks
 from vatrack.files import AnnotationIndex, TrackSelection, write_selection
+from vatrack.stopping import run_tool
 from vatrack.structures import MASK_KINDS
 
 #: Options that replace a number of the rule: type, number of values, help.
@@ -118,4 +122,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

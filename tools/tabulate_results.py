@@ -7,13 +7,17 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.leaderboard import ResultRowError, fill_overviews, read_rows, save_results
+from vatrack.stopping import run_tool
 
 REPO = Path(__file__).resolve().parents[1]
 RESULTS, README = REPO / 'docs' / 'results.jsonl', REPO / 'README.md'
@@ -40,4 +44,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

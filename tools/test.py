@@ -10,11 +10,14 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
 from vatrack.apis import (
     default_work_dir,
@@ -32,6 +35,7 @@ from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.apis.launch import check_writable
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
+from vatrack.stopping import run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -104,4 +108,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(main))

@@ -10,6 +10,7 @@ import pytest
 from browse_data import FRAMES, SCRIPT
 
 from vatrack.browse import Source, export_page
+from vatrack.video import VideoError
 
 
 @pytest.fixture(scope='module')
@@ -78,6 +79,6 @@ def test_a_broken_picture_leaves_nothing_behind(made, tmp_path):
     folder = shutil.copytree(made, tmp_path / 'data')
     (folder / 'v2/4.bmp').write_text('no picture')
     source = Source(folder / 'annotations.json', folder)
-    with pytest.raises(ValueError, match=r'4\.bmp: not an image'):
+    with pytest.raises(VideoError, match=r'4\.bmp: not an image'):
         export_page(source, tmp_path / 'page')
     assert [path.name for path in tmp_path.iterdir()] == ['data']

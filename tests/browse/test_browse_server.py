@@ -150,6 +150,12 @@ def test_other_host_names_are_refused(server, host, status):
     assert ask(server, '/data/index.json', Host=host)[0] == status
 
 
+@pytest.mark.parametrize('path, host, status', [
+    ('http://[', 'localhost', 400), ('/', '[', 403)])
+def test_addresses_that_are_none_get_an_answer(server, path, host, status):
+    assert ask(server, path, Host=host)[0] == status
+
+
 def test_only_reading_is_possible(server):
     assert ask(server, '/', 'POST')[0] == 501
     assert ask(server, '/', 'DELETE')[0] == 501

@@ -176,7 +176,7 @@ def spoil_size(path: Path) -> None:
 @pytest.mark.parametrize('number', [3, 10, 23])
 @pytest.mark.parametrize(('spoil', 'error', 'message'), [
     (spoil_missing, AnnotationError, "video 'ah_1_ext': no frame .*"),
-    (spoil_cut, ConversionError, 'is no readable image .*truncated'),
+    (spoil_cut, ConversionError, 'is no readable image .*damaged'),
     (spoil_text, ConversionError, 'is no readable image'),
     (spoil_size, ConversionError, r'has \(width, height\) \(48, 33\), but its annotations')])
 def test_bad_frames_are_named(number, spoil, error, message, tmp_path):

@@ -184,6 +184,15 @@ def test_without_a_sampler_a_clip_is_the_key_frame(tmp_path):
     assert (clip['frame_id'], clip['key_frame_flags']) == ([1], [True])
 
 
+def test_objects_that_are_in_one_frame_only(tmp_path):
+    """One annotated frame in each video: there is nothing to learn identities from."""
+    write(tmp_path, {'u': [[thing()], []], 'v': [[], [thing()]]})
+    with pytest.raises(AnnotationError, match=r'train\.json: 21 clips in a row .*instance_id.*'
+                       r'require_common_instance=False'):
+        dataset(tmp_path, max_refetch=20)[0]
+    assert dataset(tmp_path, require_common_instance=False)[0] is not None
+
+
 def test_sampler_from_a_config(tmp_path):
     write(tmp_path, {'v': [[thing()]] * 3})
     frames = dataset(tmp_path, clip_sampler=dict(type='KeyReferenceSampler', scope=2, num_refs=2))

@@ -227,7 +227,7 @@ def spoil(path: Path, fault: str) -> None:
 @pytest.mark.parametrize(('fault', 'message'), [
     ('missing', 'no frame'), ('empty', 'not an image or damaged'),
     ('garbage', 'not an image or damaged'), ('cut off', 'not an image or damaged'),
-    ('wrong size', r'the image is 64x41, but its annotation file says 64x40')])
+    ('wrong size', r'the image is 64 x 41 pixels, but its annotation file says 64 x 40')])
 def test_broken_frames_are_named(fault, message, tmp_path, videos, monkeypatch):
     monkeypatch.setattr('tiny_videos.HEIGHT', HEIGHT + 1)
     write(tmp_path / 'other', {'w': [[]]})

@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from vatrack.files import AnnotationError, check_annotations, load_annotations
 from vatrack.files.annotation_entry import check_runs
 from vatrack.structures import rle as rle_ops
+from vatrack.video.image_file import encode_image
 
 ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 8, 12
@@ -222,6 +224,38 @@ def test_frames_on_disk(write, frames):
     report = check_annotations(path, frames)
     assert report.num_errors == 2
     assert 'is 8 x 12 pixels, but its video is 12 x 8' in report.errors[0]
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_frames_that_are_cut_off(write, frames, suffix, run_tool):
+    path = write(clean())
+    whole = encode_image(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8),
+                         suffix)
+    (frames / 'v/1.png').unlink()
+    (frames / f'v/1{suffix}').write_bytes(whole[:-40])
+    report = check_annotations(path, frames)
+    assert report.num_errors == 1
+    assert "frame 1 ('v/1.png')" in report.errors[0]
+    assert 'not an image or damaged' in report.errors[0]
+    assert run_tool('convert', 'check', path, '--images', frames) == 1
+    assert run_tool('convert', 'check', path, '--images', frames, '--quick') == 0
+
+
+def test_frames_that_are_turned_by_a_tag(write, frames):
+    """Their size is that which is shown, and one warning tells of all of them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for index in range(2):
+        Image.new('RGB', (HEIGHT, WIDTH)).save(frames / f'v/{index}.png', exif=exif)
+    report = check_annotations(write(clean()), frames)
+    assert report.ok and report.num_warnings == 1
+    assert '2 frames carry an EXIF orientation' in report.warnings[0]
+    assert 'exiftool' in report.warnings[0]
+    Image.new('RGB', (WIDTH, HEIGHT)).save(frames / 'v/1.png', exif=exif)
+    report = check_annotations(write(clean()), frames)
+    assert report.num_errors == 1
+    assert 'is 8 x 12 pixels (as it is shown' in report.errors[0]
+    assert 'stored: 12 x 8), but its video is 12 x 8' in report.errors[0]
 
 
 def test_tool_prints_the_card_and_sets_the_exit_code(write, frames, capsys, run_tool):

@@ -94,6 +94,19 @@ def test_damage_is_noticed(name, damage, tmp_path):
     assert not are_columns_sound(tmp_path)
 
 
+def test_any_flipped_bit_is_noticed(tmp_path):
+    write(tmp_path)
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        for place in range(len(content)):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << place % 8
+            path.write_bytes(damaged)
+            assert not are_columns_sound(tmp_path), (path.name, place)
+        path.write_bytes(content)
+    assert are_columns_sound(tmp_path)
+
+
 def test_what_is_not_closed_does_not_count(tmp_path):
     assert not are_columns_sound(tmp_path / 'gone')
     with ColumnWriter(tmp_path) as writer:

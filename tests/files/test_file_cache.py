@@ -17,11 +17,12 @@ def places(tmp_path, monkeypatch) -> dict[str, Path]:
     for variable in ('VATRACK_CACHE', 'XDG_CACHE_HOME'):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'temporary'))
     source = tmp_path / 'data' / 'train.json'
     source.parent.mkdir()
     source.write_text('{}')
     yield dict(source=source, beside=source.parent / '.vatrack_cache',
-               home=tmp_path / 'home' / '.cache' / 'vatrack')
+               home=tmp_path / 'home' / '.cache' / 'vatrack', temporary=tmp_path / 'temporary')
     source.parent.chmod(0o755)
 
 
@@ -49,13 +50,15 @@ def test_built_once_beside_the_file(places):
     assert cached_folder(places['source'], 'a', is_sound, must_not_build) == folder
 
 
-def test_what_is_outdated_damaged_or_half_built_is_removed(places):
+def test_what_is_outdated_damaged_or_half_built_is_removed(places, capsys):
     shelf = cached_folder(places['source'], 'a', is_sound, build).parent
     for name in ('b', 'unfinished'):
         (shelf / name).mkdir()
         (shelf / name / 'rest').touch()
+    capsys.readouterr()
     folder = cached_folder(places['source'], 'b', is_sound, build)
     assert kept(shelf) == ['b'] and not (folder / 'rest').exists()
+    assert f'{folder}: this index is damaged, and is made anew' in capsys.readouterr().out
 
 
 def test_files_of_one_folder_do_not_mix(places):
@@ -112,11 +115,12 @@ def test_relative_paths(places, monkeypatch):
 def test_no_place_at_all(places, tmp_path, monkeypatch):
     places['source'].parent.chmod(0o555)
     monkeypatch.setenv('HOME', str(places['source'].parent / 'home'))
+    monkeypatch.setattr('tempfile.tempdir', str(places['source'].parent / 'temporary'))
     with pytest.raises(AnnotationError, match=r'train\.json: its index cannot be kept anywhere '
-                                              r'\(.*Permission denied.*; set VATRACK_CACHE'):
+                                              r'\(.*Permission denied.*; make room'):
         cached_folder(places['source'], 'a', is_sound, build)
     monkeypatch.setenv('VATRACK_CACHE', str(places['source']))
-    with pytest.raises(AnnotationError, match=r'cannot be kept anywhere \(.*; set VATRACK_CACHE'):
+    with pytest.raises(AnnotationError, match=r'cannot be kept anywhere \(.*; make room, or set'):
         cached_folder(places['source'], 'a', is_sound, build)
 
 
@@ -132,12 +136,22 @@ def test_a_failed_build_leaves_nothing(places):
     cached_folder(places['source'], 'a', is_sound, build)
 
 
-def test_a_full_disk(places):
-    def fail(folder: Path) -> None:
-        raise OSError(ENOSPC, os.strerror(ENOSPC))
+def test_a_full_disk(places, capsys):
+    """The next place is taken, and that is said; with no room anywhere it is an error."""
+    rooms = [places['temporary']]
 
-    with pytest.raises(AnnotationError, match=r'cannot be written \(No space left.*make room'):
-        cached_folder(places['source'], 'a', is_sound, fail)
+    def fill(folder: Path) -> None:
+        if not any(room in folder.parents for room in rooms):
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        build(folder)
+
+    folder = cached_folder(places['source'], 'a', is_sound, fill)
+    assert places['temporary'] in folder.parents
+    said = capsys.readouterr().out
+    assert said.count('an index cannot be written here (No space left') == 2
+    rooms.clear()
+    with pytest.raises(AnnotationError, match=r'No space left on device.*; make room, or set'):
+        cached_folder(places['source'], 'b', is_sound, fill)
 
 
 def slow_build(folder: Path) -> None:

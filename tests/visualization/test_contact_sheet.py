@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 
-from vatrack.visualization import contact_sheet, save_image, stack_sheets
+from vatrack.visualization import contact_sheet, stack_sheets
 
 
 def frames(count: int, height: int = 30, width: int = 50) -> list[np.ndarray]:
@@ -65,11 +64,3 @@ def test_stacked_sheets_keep_their_pixels():
     assert stacked.shape == (140, 150, 3)
     assert (stacked[:70, :90] == first).all()
     assert (stacked[70:] == second).all()
-
-
-def test_images_are_saved_as_rgb(tmp_path):
-    image = frames(1)[0]
-    save_image(tmp_path / 'deep' / 'a.png', image)
-    assert (cv2.imread(str(tmp_path / 'deep' / 'a.png'))[..., ::-1] == image).all()
-    with pytest.raises(OSError, match=r'\.png'):
-        save_image(tmp_path / 'a.unknown', image)

@@ -148,7 +148,7 @@ def test_missing_broken_and_foreign_frames_are_named(tmp_path):
     annotations = dataset(tmp_path)
     frame = tmp_path / 'v0' / '1.png'
     cv2.imwrite(str(frame), np.zeros((H, W + 2, 3), np.uint8))
-    with pytest.raises(ValueError, match=r'1\.png is 66x40, but video city/v 1'):
+    with pytest.raises(ValueError, match=r'1\.png is 66 x 40 pixels, but video city/v 1'):
         render_results(annotations, None, tmp_path, tmp_path / 'out')
     frame.write_text('no image')
     with pytest.raises(ValueError, match=r'1\.png: not an image'):

@@ -12,6 +12,7 @@ from vatrack.evaluation.protocols import Protocol, get_protocol
 from vatrack.evaluation.truth import TruthTrack, truth_tracks
 from vatrack.structures import AnnotationFile, TrackRecord, Video
 from vatrack.structures.rle import RLE, bboxes
+from vatrack.video.image_file import encode_image
 from vatrack.visualization.draw import DrawnInstance, DrawStyle, draw_instances
 from vatrack.visualization.overlay import read_frame
 from vatrack.visualization.style import Color
@@ -60,15 +61,13 @@ class Painter:
         """Paint the one or two frames of an example side by side.
 
         Raises:
-            AnnotationError: A frame is missing.
-            ValueError: It cannot be decoded, or its size is not that of the video.
+            AnnotationError: A frame is missing or damaged, or its size is not that of the
+                video.
         """
         panels = [self._panel(kind, example, frame) for frame in example.case.frames]
         gap = np.full((panels[0].shape[0], _GAP, 3), _GROUND // 2, np.uint8)
         image = np.hstack([part for panel in panels for part in (gap, panel)][1:])
-        _, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
-                               [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        return Picture(data.tobytes(), image.shape[1], image.shape[0])
+        return Picture(encode_image(image, '.jpg', quality=_QUALITY), *image.shape[1::-1])
 
     def shows(self, track_id: int, frames: Iterable[int]) -> bool:
         """Whether a track is in any of some frames (positions in time)."""

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import sys
 from collections.abc import Sequence
 
 from vatrack.checkpoints import trust_checkpoints
@@ -30,6 +32,21 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--trust-checkpoint', action=_Trust, nargs=0,
                         help='unpickle any object of a checkpoint, which runs code that it holds: '
                         'only for a file that you trust')
+
+
+def resume_command() -> str:
+    """The command line that goes on with the training that this process is."""
+    arguments = [each for each in sys.argv if not each.startswith('--resume=')]
+    if '--resume' in arguments:
+        place = arguments.index('--resume')
+        named = place + 1 < len(arguments) and not arguments[place + 1].startswith('-')
+        del arguments[place:place + 1 + named]
+    start = 'python'
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        each, of_all = int(os.environ['LOCAL_WORLD_SIZE']), int(os.environ['WORLD_SIZE'])
+        nodes = f' --nnodes {of_all // each}' * (of_all > each)
+        start = f'torchrun{nodes} --nproc_per_node {each}'
+    return f'{start} {shlex.join([*arguments, "--resume"])}'
 
 
 class _Trust(argparse.Action):

@@ -13,9 +13,9 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from torch import nn
 
+from vatrack.engine import Runner
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.registry import MODELS
 

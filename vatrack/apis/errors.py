@@ -1,16 +1,17 @@
 """Errors that are the user's to mend: tools print them without a traceback."""
 from vatrack.checkpoints import CheckpointError
 from vatrack.engine import NonFiniteError
-from vatrack.files import AnnotationError, ResultError
+from vatrack.files import AnnotationError, OutputError, ResultError
 from vatrack.flow import FlowError
 from vatrack.video import VideoError
 
 from .config import ConfigError
+from .loader_errors import LoaderError
 from .runs import RunError
 from .weights import WeightsError
 
-USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, FlowError, NonFiniteError,
-               ResultError, RunError, VideoError, WeightsError)
+USER_ERRORS = (AnnotationError, CheckpointError, ConfigError, FlowError, LoaderError,
+               NonFiniteError, OutputError, ResultError, RunError, VideoError, WeightsError)
 
 
 def user_message(error: Exception) -> str:

@@ -18,11 +18,21 @@ def default_work_dir(config: str | Path, root: str | Path = 'work_dirs') -> Path
 def last_checkpoint(work_dir: str | Path) -> Path | None:
     """The checkpoint that a run wrote last, or None."""
     pointer = Path(work_dir) / 'last_checkpoint'
-    if not pointer.is_file():
+    name = pointer.read_text(errors='replace').strip('\0 \n') if pointer.is_file() else ''
+    if not name:
         return None
-    path = Path(pointer.read_text().strip())
     # A run that was moved or copied has the file beside its pointer.
-    return next((p for p in (pointer.parent / path.name, path) if p.is_file()), None)
+    return next((p for p in (pointer.parent / Path(name).name, Path(name)) if p.is_file()), None)
+
+
+def checkpoints_of(work_dir: str | Path) -> list[Path]:
+    """Checkpoints that a run can go on from: that written last, then the others, newest first."""
+    last = last_checkpoint(work_dir)
+    # Not the best ones, which are weights alone, nor the last before a NaN.
+    others = [path for path in Path(work_dir).glob('*.pth')
+              if not path.name.startswith(('best_', 'last_good')) and path != last]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return others if last is None else [last, *others]
 
 
 def find_run(config: str | Path | None = None, weights: str | Path | None = None,

@@ -15,6 +15,7 @@ from vatrack.visualization import render_results
 
 from .config import build_runner, check_association, check_parts, config_errors, is_rule
 from .launch import check_launcher, check_writable, launch_errors
+from .loader_errors import loader_errors
 from .weights import WeightsError, check_checkpoint_file, drop_pretrained, load_weights
 
 _OF_TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
@@ -38,6 +39,7 @@ def test(config: Config, checkpoint: str | Path | None, out: str | Path) -> dict
             video-level metric for a model that does not track; or the machine
             cannot do what it asks for.
         WeightsError: The checkpoint is damaged or of another architecture.
+        LoaderError: A process that loads data died.
         UntrustedCheckpointError: It would run code.
     """
     check_parts(config, 'test')
@@ -61,7 +63,7 @@ def run_test(config: Config, checkpoint: str | Path | None) -> dict[str, float]:
     if is_rule(config):  # mmengine wants all that belongs to training, or nothing of it
         for key in _OF_TRAINING:
             config[key] = None
-    with config_errors(config):
+    with config_errors(config), loader_errors():
         with launch_errors():
             runner = build_runner(config)
         model = bare_model(runner)

@@ -6,20 +6,28 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_world_size
+from mmengine.dist import barrier, get_world_size
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 
-from vatrack.engine import bare_model
+from vatrack.engine import (
+    CheckpointHook,
+    EpochBasedTrainLoop,
+    IterBasedTrainLoop,
+    Runner,
+    bare_model,
+)
 from vatrack.models.video_model import VideoModel
 from vatrack.registry import MODELS
+from vatrack.stopping import Stopped, as_stop, deferred
 
+from .command_line import resume_command
 from .config import ConfigError, build_runner, check_association, check_parts, config_errors
 from .launch import check_launcher, check_writable, launch_errors
+from .loader_errors import loader_errors
+from .resume import newest_whole_checkpoint, take_over_settings
 from .runs import last_checkpoint
 from .weights import (
-    WeightsError,
     check_checkpoint_file,
     check_resumable,
     drop_pretrained,
@@ -35,7 +43,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
 
     Args:
         config: Complete config with ``work_dir``.
-        resume: None; 'auto' for the last checkpoint of ``work_dir``; or a
+        resume: None; 'auto' for the last whole checkpoint of ``work_dir``; or a
             checkpoint file.
         from_scratch: Use no pretrained weights.
 
@@ -44,9 +52,13 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
             video-level metric for a model that does not track; or the machine
             cannot do what it asks for.
         WeightsError: Pretrained weights or the checkpoint cannot be had, or the
-            checkpoint is of another architecture.
+            checkpoint is of another architecture, or the config has changed so
+            that training cannot go on from it.
+        LoaderError: A process that loads data died.
         UntrustedCheckpointError: One of them would run code.
+        CheckpointError: A checkpoint cannot be written, or ``save_best`` names no number.
         NonFiniteError: A loss became NaN or infinite.
+        Stopped: A signal asked for it; a checkpoint is written.
     """
     check_parts(config, 'train')
     check_association(config, 'val')
@@ -55,28 +67,36 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
     _check_compile(config)
     if from_scratch:
         train_from_scratch(config)
+    notes = []
     if resume == 'auto':
-        resume = last_checkpoint(config.work_dir)
-        if resume is None:
-            raise WeightsError(f'{config.work_dir}: no checkpoint to resume from; leave --resume '
-                               'out to start a run, or name the checkpoint')
+        resume, notes = newest_whole_checkpoint(config.work_dir)
+    elif resume is not None:
+        check_checkpoint_file(resume)
     if resume is None:
         fetch_pretrained(config)
     else:
-        check_checkpoint_file(resume)
         drop_pretrained(config)
         config.load_from, config.resume = str(resume), True
     evaluator = config.get('val_evaluator')
     if evaluator and evaluator.get('type') == 'VideoInstanceMetric':
         # Processes on several nodes share the work dir, but no folder for temporary files.
         evaluator.setdefault('out', str(Path(config.work_dir, 'val_results.json')))
-    with config_errors(config):
+    with config_errors(config), loader_errors():
+        if resume is not None:
+            notes += take_over_settings(config, resume)
         with launch_errors():
             runner = build_runner(config)
         if resume is not None:
             check_resumable(bare_model(runner), resume)
         _check_batches(runner)
-        runner.train()
+        for note in notes:
+            runner.logger.warning(note)
+        try:
+            with as_stop():
+                runner.train()
+        except Stopped as stop:
+            stop.note = _save_stopped(runner, stop)
+            raise
     runner.logger.info('Trained. Test with: python tools/test.py %s %s',
                        Path(runner.work_dir) / Path(config.filename).name,
                        last_checkpoint(runner.work_dir))
@@ -118,6 +138,31 @@ def _check_batches(runner: Runner) -> None:
         raise ConfigError(f'{where}.drop_last leaves out a batch that is not full, and '
                           f'{all_clips} clips do not fill one of {step}; give a smaller '
                           'batch_size, or drop_last=False')
+
+
+def _save_stopped(runner: Runner, stop: Stopped) -> str:
+    """Write a checkpoint of the last complete iteration; returns what to tell the user."""
+    loop = runner._train_loop
+    if not isinstance(loop, EpochBasedTrainLoop | IterBasedTrainLoop):
+        return 'training had not begun'
+    hook = next((each for each in runner.hooks if isinstance(each, CheckpointHook)), None)
+    where = f'after iteration {loop.iter}'
+    if hook is None or not hook.out_dir or not loop.is_whole:
+        path = last_checkpoint(runner.work_dir)
+        where = f'in the middle of iteration {loop.iter + 1}'
+    else:
+        try:
+            with deferred(raises=False):
+                if stop.together:
+                    runner.gather_buffers()
+                path = hook.save_interrupted(runner)
+                if stop.together:
+                    barrier()  # the first process writes; the others wait
+        except Stopped as late:  # the disk is full, or another process has gone
+            return f'{where}; {late.__cause__}'
+    if path is None:
+        return f'{where}; there is no checkpoint yet'
+    return f'{where}, the checkpoint is {path}. Go on with: {resume_command()}'
 
 
 def set_amp(config: Config, dtype: str) -> None:

@@ -90,14 +90,21 @@ def _pretrained_owners(config: Config) -> list[tuple[str, ConfigDict]]:
 
 
 def check_checkpoint_file(path: str | Path) -> None:
-    """Refuse a checkpoint that is missing or cut off, before anything is built.
+    """Refuse a checkpoint that is missing, cut off or damaged, before anything is built.
+
+    PyTorch itself does not look at the checksums that it writes.
 
     Raises:
         WeightsError: Names the file and the remedy.
     """
     if not Path(path).is_file():
         raise WeightsError(f'{path}: no such checkpoint')
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError):
+        whole = False
+    if not whole:
         raise WeightsError(f'{path}: not a complete checkpoint (cut off while it was written or '
                            'copied?); use an earlier epoch_*.pth of the same folder')
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from vatrack.files.whole_file import output_errors
+
 from .documents import CHUNK, Documents
 from .images import CONTENT_TYPES, browser_image
 from .pages import page_in_one
@@ -41,11 +43,12 @@ def export_page(source: Source, folder: str | Path, score_thr: float = .3) -> Pa
     _refuse_foreign(folder)
     unfinished = folder.with_name(f'{folder.name}.{os.getpid()}.part')
     try:
-        (unfinished / 'data').mkdir(parents=True)
-        _write(source, unfinished, score_thr)
-        if folder.exists():
-            shutil.rmtree(folder)
-        unfinished.rename(folder)
+        with output_errors(folder):
+            (unfinished / 'data').mkdir(parents=True)
+            _write(source, unfinished, score_thr)
+            if folder.exists():
+                shutil.rmtree(folder)
+            unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder / _START

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
+from vatrack.video.image_file import encode_image, image_head, read_image
 
 #: Formats that are handed on as they are on disk.
 CONTENT_TYPES = {'.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg',
@@ -14,15 +14,16 @@ _QUALITY = 92
 def browser_image(path: Path) -> tuple[bytes, str]:
     """A picture and its content type; formats that browsers lack, such as BMP, become JPEG.
 
+    One that is turned by its EXIF orientation is turned here: not every browser does it in every
+    format.
+
     Raises:
-        OSError: The file cannot be read.
-        ValueError: It is not an image that OpenCV reads.
+        OSError: The file cannot be read, or is no image.
     """
-    content_type = CONTENT_TYPES.get(path.suffix.lower())
-    if content_type is not None:
-        return path.read_bytes(), content_type
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path}: not an image that OpenCV reads; copy or extract it again')
-    _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return data.tobytes(), CONTENT_TYPES['.jpg']
+    suffix = path.suffix.lower()
+    content_type = CONTENT_TYPES.get(suffix)
+    if content_type is None:
+        return encode_image(read_image(path), '.jpg', quality=_QUALITY), CONTENT_TYPES['.jpg']
+    if image_head(path).orientation > 1:
+        return encode_image(read_image(path), suffix, quality=_QUALITY), content_type
+    return path.read_bytes(), content_type

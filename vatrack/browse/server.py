@@ -124,7 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_asked_by_name():
             self._fail(HTTPStatus.FORBIDDEN, 'this server answers on its own address only')
             return
-        path = urlsplit(self.path).path
+        try:
+            path = urlsplit(self.path).path
+        except ValueError as error:
+            self._fail(HTTPStatus.BAD_REQUEST, f'{self.path}: no address ({error})')
+            return
         try:
             self._answer(path)
         except KeyError:
@@ -148,7 +152,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether the host is the one that was printed: a foreign name may be a trap."""
         if not self.server.is_local:
             return True
-        host = (urlsplit(f'//{self.headers.get("Host", "")}').hostname or '').lower()
+        try:
+            host = (urlsplit(f'//{self.headers.get("Host", "")}').hostname or '').lower()
+        except ValueError:
+            return False
         return host == 'localhost' or host == self.server.server_address[0]
 
     def _fail(self, status: HTTPStatus, message: str) -> None:

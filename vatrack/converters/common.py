@@ -1,12 +1,14 @@
 """What all converters share: an error, and running over many videos."""
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from vatrack.stopping import process_pool
 
 Job = TypeVar('Job')
 
@@ -15,12 +17,9 @@ class ConversionError(ValueError):
     """A raw dataset is incomplete or not as published; says where and how to mend it."""
 
 
-def worker_pool(workers: int) -> ProcessPoolExecutor:
+def worker_pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
     """Processes for the parts of a dataset."""
-    # They are forks: a video decoder that waits for the garbage collector here would be
-    # collected there, without its threads, and crash the process.
-    gc.collect()
-    return ProcessPoolExecutor(workers)
+    return process_pool(workers)
 
 
 def run_parallel(function: Callable[[Job], None], jobs: Sequence[Job], workers: int,
@@ -37,11 +36,7 @@ def run_parallel(function: Callable[[Job], None], jobs: Sequence[Job], workers: 
         return
     with worker_pool(workers) as pool:
         futures = [pool.submit(function, job) for job in jobs]
-        try:
-            for future in tqdm(as_completed(futures), **progress):
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in tqdm(as_completed(futures), **progress):
+            future.result()
 
 

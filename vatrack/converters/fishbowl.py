@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vatrack.files import AnnotationError, AnnotationWriter
+from vatrack.files import AnnotationError, AnnotationWriter, write_image
 from vatrack.files.annotation_entry import read_rle
 from vatrack.files.json_stream import load_json
 from vatrack.files.whole_file import replace_when_done
@@ -30,7 +30,7 @@ from vatrack.structures import Instance
 from vatrack.structures import rle as rle_ops
 from vatrack.structures.rle import RLE
 from vatrack.video import VideoError, read_video, video_info
-from vatrack.video.image_file import IMAGE_FORMATS, write_image
+from vatrack.video.image_file import IMAGE_FORMATS
 
 from .command import Command, Converted, Note, add_raw_folder, positive
 from .common import ConversionError, run_parallel
@@ -150,7 +150,7 @@ def convert_sample(sample: Path, out_dir: Path, options: FishbowlOptions) -> Non
         for index, frame in enumerate(read_video(video)):
             num_frames += 1
             if index in kept:
-                write_image(images / f'{index:06d}.{options.image_format}', frame[..., ::-1])
+                write_image(images / f'{index:06d}.{options.image_format}', frame)
     if num_frames != options.num_frames:
         raise ConversionError(f'{sample}: video.mp4 has {num_frames} frames, expected '
                               f'{options.num_frames}; download the sample again, or state the '

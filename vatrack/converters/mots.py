@@ -22,7 +22,14 @@ from vatrack.structures.rle import RLE
 
 from .command import Command, Converted, Note
 from .common import ConversionError
-from .parts.image_files import add_unlabelled, image_files, image_size, match_labels, subfolders
+from .parts.image_files import (
+    add_unlabelled,
+    image_files,
+    image_size,
+    labels_of,
+    match_labels,
+    subfolders,
+)
 from .parts.labelled_videos import (
     LabelledDataset,
     LabelledVideo,
@@ -146,9 +153,11 @@ def _png_shapes(label: Path | None, size: tuple[int, int], options: MotsOptions)
 
 def _txt_video(name: str, path: Path, options: MotsOptions) -> LabelledVideo:
     frames = _frames(name, options)
-    size = image_size(next(iter(frames.values())))
+    first = next(iter(frames.values()))
+    size = image_size(first)
     numbers = {_number(frame): frame for frame in frames.values()}
-    shapes = _txt_shapes(path, size, numbers, options)
+    with labels_of(first):
+        shapes = _txt_shapes(path, size, numbers, options)
     return LabelledVideo(name, list(frames.values()), [shapes[number] for number in numbers], size)
 
 

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from vatrack.files import AnnotationError
 from vatrack.files.annotation_entry import Entry, flag, integer
 from vatrack.files.annotation_file import frame_size
+from vatrack.files.whole_file import make_folder
 from vatrack.structures import MASK_KINDS, Instance
 
 from .command import Command, Converted, Note
@@ -71,7 +72,7 @@ def convert_ytvis(source: str | Path, options: JsonOptions, amodal: str | Path |
         ConversionError: A file is not in the format, or the two are not of the
             same tracks; names file, video, entry and frame.
     """
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out.parent)
     with (EntriesOnDisk(options.out.parent) as entries,
           EntriesOnDisk(options.out.parent) as amodal_entries):
         reader = _Reader(source, amodal, options.kind, entries, amodal_entries)

@@ -17,6 +17,7 @@ from vatrack.structures import MASK_KINDS
 
 from .clip_objects import has_common_instance, keep_from_first_sight, keep_largest
 from .clip_samplers import ClipFrames
+from .seeds import SeededIndex, seed_all
 from .transforms import with_scale
 
 _NO_INDICES = ('AmodalVideoDataset takes no indices, they would cut videos apart; leave videos out '
@@ -74,7 +75,8 @@ class AmodalVideoDataset(BaseDataset):
 
     Raises:
         AnnotationError: The file is wrong, misses a class of the config or a
-            kind of mask or box that it asks for, or has no key frame.
+            kind of mask or box that it asks for, has no key frame, or, when
+            samples are drawn, no object in two frames of a clip.
         ValueError: Unknown kinds; options that contradict each other; a
             ``Resize`` without a size; or ``indices``, which would cut videos
             apart.
@@ -102,6 +104,7 @@ class AmodalVideoDataset(BaseDataset):
         self.require_common_instance = require_common_instance
         self.keep_hidden = keep_hidden
         self.max_objects = max_objects
+        self._num_lone = 0
         self._check_options()
         self.clip_sampler = (TASK_UTILS.build(clip_sampler)
                              if isinstance(clip_sampler, dict) else clip_sampler)
@@ -279,6 +282,12 @@ class AmodalVideoDataset(BaseDataset):
         objects = slice(*self._index.frame_starts[frame:frame + 2].tolist())
         return self._is_empty('visible', objects)[self._counting[objects]].tolist()
 
+    def __getitem__(self, idx: int) -> dict:
+        """The sample of an index; its random numbers are those that the index says, if it does."""
+        if isinstance(idx, SeededIndex):
+            seed_all(*idx.numbers)
+        return super().__getitem__(idx)
+
     def prepare_data(self, idx: int) -> dict | None:
         """Draw and transform the clip of one sample; None asks for another key frame."""
         if self.test_mode:
@@ -286,9 +295,21 @@ class AmodalVideoDataset(BaseDataset):
         else:
             records, is_key = self._training_clip(int(self.key_indices[idx]))
             if self.require_common_instance and not has_common_instance(records, is_key):
+                self._count_lone()
                 return None
+            self._num_lone = 0
         clip = {key: [record[key] for record in records] for key in records[0]}
         return self.pipeline(clip | dict(key_frame_flags=is_key))
+
+    def _count_lone(self) -> None:
+        """Count clips in a row that learn no identity, and give up before mmengine does."""
+        self._num_lone += 1
+        if self._num_lone > self.max_refetch:
+            raise AnnotationError(
+                f'{self.ann_file}: {self._num_lone} clips in a row have no object in both a key '
+                'frame and a reference frame; label objects with the same instance_id in '
+                'neighbouring frames, draw references from farther away (clip_sampler.scope), or '
+                'train without identities: require_common_instance=False of the dataset')
 
     def _training_clip(self, key: int) -> tuple[list[dict], list[bool]]:
         video = self._index.video_of(key)

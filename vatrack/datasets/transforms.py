@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -23,33 +22,34 @@ from vatrack.registry import TRANSFORMS
 from vatrack.structures import bboxes_field
 from vatrack.structures.by_kind import BoxesByKind, MasksByKind, PackedMasks
 from vatrack.structures.clips import ClipSample
+from vatrack.video.image_file import ImageError, image_head, read_image
 
 
 @TRANSFORMS.register_module()
 class LoadFrame(BaseTransform):
-    """Read the image of a frame; .bmp, .png and .jpg stand in for one another.
+    """Read the image of a frame as it is shown; .bmp, .png and .jpg stand in for one another.
 
     Required keys: img_path, video_name, frame_id, height, width. Added keys:
     img (H, W, 3) uint8 BGR, img_shape, ori_shape.
 
     Raises:
-        AnnotationError: The file is missing, is no image, or has another size
-            than the annotation file says.
+        AnnotationError: The file is missing, is no image, is cut off or
+            damaged, or has another size than the annotation file says.
     """
 
     def transform(self, results: dict) -> dict:
         """Read ``results['img_path']``."""
         path = resolve_image('', results['img_path'], results['video_name'])
-        # OpenCV returns None for a damaged file, but raises for an empty one.
-        image = mmcv.imread(str(path), channel_order='bgr') if path.stat().st_size else None
         where = f'{path} (video {results["video_name"]!r}, frame {results["frame_id"]})'
-        if image is None:
-            raise AnnotationError(f'{where}: not an image or damaged; extract the frame anew')
+        try:
+            image = read_image(path, 'bgr')
+        except ImageError as error:
+            raise AnnotationError(f'{where}: {error.fault}; extract the frame anew') from None
         expected = (results['height'], results['width'])
         if image.shape[:2] != expected:
             raise AnnotationError(
-                f'{where}: the image is {image.shape[1]}x{image.shape[0]}, but its annotation file '
-                f'says {expected[1]}x{expected[0]}; use the frames the file was made for')
+                f'{where}: the image is {image_head(path)}, but its annotation file says '
+                f'{expected[1]} x {expected[0]}; use the frames the file was made for')
         results.update(img=image, img_shape=expected, ori_shape=expected)
         return results
 

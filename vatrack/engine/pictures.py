@@ -4,7 +4,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import mmcv
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample, TrackDataSample
@@ -18,6 +17,7 @@ from vatrack.files import AnnotationIndex, resolve_image
 from vatrack.registry import HOOKS
 from vatrack.structures import MASK_KINDS
 from vatrack.structures.by_kind import MasksByKind
+from vatrack.video.image_file import read_image
 
 
 @HOOKS.register_module()
@@ -81,8 +81,7 @@ class PicturesHook(Hook):
         name = re.sub(r'[^0-9A-Za-z._-]+', '-', f'{sample.video_name}_frame{sample.frame_id:04d}')
         path = resolve_image('', sample.img_path, sample.video_name)
         runner.visualizer.add_datasample(
-            name, mmcv.imread(str(path), channel_order='rgb'), with_truth,
-            pred_score_thr=self.score_thr, step=runner.epoch)
+            name, read_image(path), with_truth, pred_score_thr=self.score_thr, step=runner.epoch)
 
 
 def spread_frames(loader: DataLoader, count: int) -> list[int]:

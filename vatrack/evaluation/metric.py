@@ -16,6 +16,7 @@ from mmengine.logging import MMLogger
 from vatrack.files import ResultError, load_annotations, write_results
 from vatrack.files.track_entry import track_from_json, track_to_json
 from vatrack.files.track_selection import read_selection
+from vatrack.files.whole_file import make_folder
 from vatrack.registry import METRICS
 from vatrack.structures import (
     MASK_KINDS,
@@ -27,6 +28,8 @@ from vatrack.structures import (
 )
 
 from .evaluate import check_metrics, evaluate
+from .metric_names import ALL_METRICS, metric_makers
+from .metric_names import METRICS as METRIC_CLASSES
 from .protocols import get_protocol
 from .report import full_report
 from .truth import truth_kinds
@@ -95,6 +98,12 @@ class VideoInstanceMetric(BaseMetric):
         if self._annotations is None:
             self._annotations = load_annotations(self.ann_file)
         return self._annotations
+
+    def number_names(self) -> list[str]:
+        """What it computes, without the kind of mask: 'video/vAP', 'video/vAP50' ..."""
+        names = list(METRIC_CLASSES) if ALL_METRICS in self.metric else self.metric
+        makers = metric_makers(names, self.protocol, [])
+        return [name for make in makers for name in make().compute()]
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the next frames, in time order.
@@ -176,7 +185,7 @@ class VideoInstanceMetric(BaseMetric):
         if self._parts is None:
             if self.out is not None:
                 self._parts = Path(f'{self.out}.parts')
-                self._parts.mkdir(parents=True, exist_ok=True)
+                make_folder(self._parts)
             else:
                 self._parts = Path(tempfile.mkdtemp(prefix='vatrack-'))
             self._part_file.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Protocol as Interface
 
 from tqdm import tqdm
 
+from vatrack.stopping import process_pool
 from vatrack.structures import TrackRecord, Video
 
 from .similarity import ComparedVideo, compare_video
@@ -116,7 +116,7 @@ def _scored(score: Callable[[Video, Sequence[TrackRecord]], Scorers], videos: Se
         yield from map(score, videos, tracks)
         return
     # A forked process must not walk through, and thereby copy, what it has inherited.
-    with ProcessPoolExecutor(workers, initializer=gc.freeze) as pool:
+    with process_pool(workers, initializer=gc.freeze) as pool:
         try:
             yield from pool.map(score, videos, tracks)
         except BrokenProcessPool:

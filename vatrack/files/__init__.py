@@ -12,13 +12,15 @@ from .annotation_file import class_names, load_annotations, resolve_image
 from .annotation_index import AnnotationIndex
 from .annotation_writer import AnnotationWriter
 from .errors import AnnotationError, ResultError
+from .image_writer import write_image
 from .result_file import iter_results, read_results, write_results
 from .result_index import ResultIndex
 from .track_selection import SelectedTrack, TrackSelection, read_selection, write_selection
+from .whole_file import OutputError
 
 __all__ = [
-    'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'ResultError',
-    'ResultIndex', 'SelectedTrack', 'TrackSelection', 'check_annotations', 'class_names',
-    'iter_results', 'load_annotations', 'read_results', 'read_selection', 'resolve_image',
-    'write_results', 'write_selection'
+    'AnnotationError', 'AnnotationIndex', 'AnnotationWriter', 'CheckReport', 'OutputError',
+    'ResultError', 'ResultIndex', 'SelectedTrack', 'TrackSelection', 'check_annotations',
+    'class_names', 'iter_results', 'load_annotations', 'read_results', 'read_selection',
+    'resolve_image', 'write_image', 'write_results', 'write_selection'
 ]

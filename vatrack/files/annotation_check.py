@@ -13,12 +13,12 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Instance, Video
 from vatrack.structures import rle as rle_ops
+from vatrack.video.image_file import REMOVE_TAG, ImageError, image_head, read_image
 
 from .annotation_entry import occlusion_rate
 from .annotation_file import parse_annotations, paused_collector, read_json, resolve_image
@@ -102,14 +102,17 @@ class CheckReport:
 
 
 def check_annotations(path: str | Path, images: str | Path | None = None,
-                      max_errors: int = 20, show_progress: bool = False) -> CheckReport:
+                      max_errors: int = 20, show_progress: bool = False,
+                      quick: bool = False) -> CheckReport:
     """Check everything about an annotation file.
 
     Beyond the loader: visible is a subset of amodal, the visible masks of a
     frame are disjoint (warning), boxes are tight (warning), occlusion rates
     agree with the areas, an instance keeps its category, frame ids are 0, 1,
     2, ... (warning), ``num_frames`` is the number of frames (warning), no two
-    frames show one file (warning), and frames exist and have the stated size.
+    frames show one file (warning), and frames exist, have the stated size as
+    they are shown (a warning tells of those that an EXIF tag turns) and can be
+    read to their end.
 
     Args:
         path: Annotation file.
@@ -118,6 +121,7 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
         max_errors: Keep so many errors and so many warnings; the rest is
             counted.
         show_progress: Draw a progress bar on a terminal.
+        quick: Read the heads of frames only, not their pixels.
     """
     report = CheckReport(str(path), max_errors)
     try:
@@ -130,13 +134,17 @@ def check_annotations(path: str | Path, images: str | Path | None = None,
     _check_lengths(annotations, raw['videos'], report)
     _check_shared_files(annotations, report)
     del raw
+    turned: list[str] = []
     for video in tqdm(annotations.videos, 'checking', unit='video',
                       disable=None if show_progress else True):
         _check_video(video, report)
         for frame in video.frames:
             _check_masks(_Place(path, video, frame), frame.instances, report)
             if images is not None:
-                _check_image(_Place(path, video, frame), images, report)
+                _check_image(_Place(path, video, frame), images, report, turned, quick)
+    if turned:
+        report.warn(f'{path}: {len(turned)} frames carry an EXIF orientation, the first is '
+                    f'{turned[0]}; {REMOVE_TAG}')
     report.summary = summarize(annotations)
     return report
 
@@ -277,21 +285,26 @@ def _check_boxes(place: _Place, instance: Instance, tight: dict[str, dict[int, n
                     f'y1, x2, y2) is not the tight box of its mask, {expected.tolist()}')
 
 
-def _check_image(place: _Place, root: str | Path, report: CheckReport) -> None:
+def _check_image(place: _Place, root: str | Path, report: CheckReport, turned: list[str],
+                 quick: bool) -> None:
+    """Check one frame; what is turned by a tag goes to ``turned``."""
     try:
         path = resolve_image(root, place.frame.file_name, place.video.name)
-        with Image.open(path) as image:
-            size = image.size
+        head = image_head(path)
+        if not quick:
+            read_image(path)
     except AnnotationError as error:
         report.error(f'{place}: {error}')
         return
-    except (UnidentifiedImageError, OSError) as error:
-        report.error(f'{place}: {path} is no readable image ({error}); extract the frame again')
+    except ImageError as error:
+        report.error(f'{place}: {error.path} is no readable image ({error.fault}); extract the '
+                     'frame again')
         return
-    if size != (place.video.width, place.video.height):
-        report.error(f'{place}: {path} is {size[0]} x {size[1]} pixels, but its video is '
-                     f'{place.video.width} x {place.video.height}; the frames must be those that '
-                     'were annotated')
+    if head.orientation > 1:
+        turned.append(f'{path}, {head}')
+    if head.size != (place.video.height, place.video.width):
+        report.error(f'{place}: {path} is {head}, but its video is {place.video.width} x '
+                     f'{place.video.height}; the frames must be those that were annotated')
 
 
 def _occlusion_bin(occlusion: float | None) -> str:

@@ -38,7 +38,7 @@ from .errors import AnnotationError
 from .json_stream import JsonStream, file_errors
 
 # Count up whenever the columns or what is read into them change.
-_VERSION = 2
+_VERSION = 3
 _NO_BOX = (float('nan'),) * 4
 _BLOB_BYTES = 4 << 20
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -15,7 +16,7 @@ from vatrack.structures.rle import RLE
 
 from .annotation_entry import occlusion_rate, read_rle, to_xywh
 from .errors import AnnotationError
-from .whole_file import replace_when_done
+from .whole_file import make_folder, output_errors, replace_when_done
 
 
 class AnnotationWriter:
@@ -53,9 +54,10 @@ class AnnotationWriter:
         self._parts: list[IO[str]] = []
 
     def __enter__(self) -> AnnotationWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._parts = [open(self._part(name), 'w+', encoding='utf-8')  # noqa: SIM115
-                       for name in ('annotations', 'images')]
+        with output_errors(self.path):
+            make_folder(self.path.parent)
+            self._parts = [open(self._part(name), 'w+', encoding='utf-8')  # noqa: SIM115
+                           for name in ('annotations', 'images')]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -65,7 +67,8 @@ class AnnotationWriter:
                 self._finish()
         finally:
             for part in self._parts:
-                part.close()
+                with suppress(OSError):  # an error that is on its way says more
+                    part.close()
                 Path(part.name).unlink(missing_ok=True)
 
     @property
@@ -112,12 +115,13 @@ class AnnotationWriter:
                  'frame_id': video['num_frames'], 'width': video['width'],
                  'height': video['height']}
         video['num_frames'] += 1
-        self._write(self._parts[1], image, first=self.num_frames == 1)
-        for record in records:
-            self.num_annotations += 1
-            head = {'id': self.num_annotations, 'video_id': video['id'],
-                    'image_id': image_id}
-            self._write(self._parts[0], head | record, first=self.num_annotations == 1)
+        with output_errors(self.path):
+            self._write(self._parts[1], image, first=self.num_frames == 1)
+            for record in records:
+                self.num_annotations += 1
+                head = {'id': self.num_annotations, 'video_id': video['id'],
+                        'image_id': image_id}
+                self._write(self._parts[0], head | record, first=self.num_annotations == 1)
         return image_id
 
     def _records(self, where: str, size: list[int],

@@ -3,16 +3,19 @@
 The arrays lie in one file that is mapped into memory instead of being read:
 processes share its pages, and only what is used is ever loaded. Where it is
 kept: in ``$VATRACK_CACHE`` if that is set, else in ``.vatrack_cache`` beside
-the source if that folder is writable, else in ``$XDG_CACHE_HOME/vatrack`` or
-``~/.cache/vatrack``.
+the source if that folder is writable and has room, else in
+``$XDG_CACHE_HOME/vatrack`` or ``~/.cache/vatrack``, else in the folder of the
+system for temporary files.
 """
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from errno import EACCES
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from mmengine.logging import print_log
 
 from .errors import AnnotationError
 
@@ -70,9 +74,10 @@ class ColumnWriter:
         """Bring everything to disk and write the table of contents."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        contents = dict(bytes=self._size, crc32=self._checksum, columns=self._columns)
-        with open(self._folder / _CONTENTS, 'w', encoding='utf-8') as file:
-            json.dump(contents, file)
+        contents = json.dumps(
+            dict(bytes=self._size, crc32=self._checksum, columns=self._columns)).encode()
+        with open(self._folder / _CONTENTS, 'wb') as file:
+            file.write(b'%08x\n%b' % (zlib.crc32(contents), contents))
             file.flush()
             os.fsync(file.fileno())
 
@@ -130,14 +135,16 @@ class Texts(Sequence[str]):
 
 
 def _contents(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / _CONTENTS).read_text(encoding='utf-8'))
+    checksum, _, contents = (folder / _CONTENTS).read_bytes().partition(b'\n')
+    if checksum != b'%08x' % zlib.crc32(contents):
+        raise ValueError(f'{folder / _CONTENTS}: damaged')
+    return json.loads(contents)
 
 
 #: Environment variable that names the folder to keep things in.
 CACHE_VARIABLE = 'VATRACK_CACHE'
 
 _BESIDE = '.vatrack_cache'
-_BLOCK_BYTES = 4 << 20
 
 
 def content_hash(path: str | Path) -> str:
@@ -163,7 +170,7 @@ def cached_folder(source: Path, key: str, is_sound: Callable[[Path], bool],
         build: Fills an empty folder.
 
     Raises:
-        AnnotationError: No place is writable, or the disk is full.
+        AnnotationError: No place is writable and has room.
     """
     source = source.absolute()
     shelves = [_shelf(source, place) for place in _places(source)]
@@ -178,9 +185,14 @@ def cached_folder(source: Path, key: str, is_sound: Callable[[Path], bool],
             refusals.append(f'{shelf.parent}: {error.strerror}')
             continue
         with lock:
-            return _build(shelf, key, is_sound, build)
+            try:
+                return _build(shelf, key, is_sound, build)
+            except OSError as error:
+                refusals.append(f'{shelf}: {error.strerror}')
+                print_log(f'{shelf}: an index cannot be written here ({error.strerror})',
+                          'current', logging.WARNING)
     raise AnnotationError(f'{source}: its index cannot be kept anywhere ({"; ".join(refusals)}); '
-                          f'set {CACHE_VARIABLE} to a writable folder')
+                          f'make room, or set {CACHE_VARIABLE} to a writable folder')
 
 
 def _places(source: Path) -> Iterator[Path]:
@@ -192,6 +204,7 @@ def _places(source: Path) -> Iterator[Path]:
         yield Path(os.environ['XDG_CACHE_HOME'], 'vatrack')
     elif os.path.isabs(home := os.path.expanduser('~')):
         yield Path(home, '.cache', 'vatrack')
+    yield Path(tempfile.gettempdir(), f'vatrack-{os.getuid()}')
 
 
 def _shelf(source: Path, place: Path) -> Path:
@@ -223,6 +236,8 @@ def _build(shelf: Path, key: str, is_sound: Callable[[Path], bool],
     folder, unfinished = shelf / key, shelf / 'unfinished'
     if is_sound(folder):
         return folder
+    if folder.exists():
+        print_log(f'{folder}: this index is damaged, and is made anew', 'current', logging.WARNING)
     try:
         for outdated in shelf.iterdir():
             if outdated.is_dir():
@@ -230,9 +245,6 @@ def _build(shelf: Path, key: str, is_sound: Callable[[Path], bool],
         unfinished.mkdir()
         build(unfinished)
         unfinished.rename(folder)
-    except OSError as error:
-        raise AnnotationError(f'{folder}: cannot be written ({error.strerror}); make room, or set '
-                              f'{CACHE_VARIABLE} to another folder') from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder

@@ -21,7 +21,7 @@ from vatrack.files.result_file import iter_results
 from vatrack.structures import MASK_KINDS, AnnotationFile, TrackRecord
 
 # Count up whenever the columns or what is read into them change.
-_VERSION = 2
+_VERSION = 3
 _NAMES = tuple(each.name for each in fields(TrackRecord))
 
 

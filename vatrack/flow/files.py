@@ -149,7 +149,7 @@ def write_flow(path: str | Path, field: np.ndarray) -> None:
         content = encode(np.where(unknown, np.float32(np.nan), field.astype(np.float32)))
     except ValueError as error:
         raise FlowError(f'{path}: {error}; write .flo, which holds any value') from error
-    with replace_when_done(path, binary=True) as file:
+    with replace_when_done(path, 'wb', sync=False) as file:
         file.write(content)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .writer import OutputExistsError, SplitReport, VideoConfig, generate
+from .writer import SplitReport, VideoConfig, generate
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def make_splits(splits: Sequence[tuple[str, int, VideoConfig]], args: argparse.N
                 report = generate(args.out, name, videos, config, flow=args.flow,
                                   workers=args.workers, overwrite=args.overwrite,
                                   on_frame=bar.update)
-        except OutputExistsError as error:
+        except OSError as error:  # there already, or a full disk
             print(f'error: {error}', file=sys.stderr)
             return 1
         state = 'made' if report.made else 'kept, it was made with the same options:'

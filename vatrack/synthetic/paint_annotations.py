@@ -7,6 +7,7 @@ amodal mask, so that detection and tracking can be learnt from the pictures.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vatrack.files import AnnotationError, load_annotations
+from vatrack.files import AnnotationError, load_annotations, write_image
 from vatrack.files.annotation_entry import occlusion_rate, read_masks, to_xywh
 from vatrack.files.whole_file import replace_when_done
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, Instance, Video
 from vatrack.structures.rle import areas, bboxes, decode, encode
-from vatrack.video.image_file import write_image
 
 from .textures import blend, colour, noise, relatives, step
 
@@ -59,7 +59,7 @@ def render_annotations(source: str | Path, out_dir: str | Path,
         backdrop = paint_backdrop(video, seed)
         for frame in video.frames:
             image = paint_frame(backdrop, video, frame, skins, seed)
-            write_image(path.parent / frame.file_name, image[..., ::-1])
+            write_image(path.parent / frame.file_name, image)
             if on_frame:
                 on_frame()
     return path
@@ -154,13 +154,13 @@ def _resized_entry(entry: dict[str, Any], shape: list[int],
 
 def _check(annotations: AnnotationFile, target: Path) -> None:
     """Refuse what cannot be painted, before anything is written."""
-    if Path(annotations.path).resolve() == target.resolve():
+    if os.path.realpath(annotations.path) == os.path.realpath(target):
         raise AnnotationError(f'{target}: the output would replace the annotation file itself; '
                               'choose another output folder')
-    folder = target.parent.resolve()
+    folder = Path(os.path.realpath(target.parent))
     for video, frame in annotations.frames:
         where = f'{annotations.path}: video {video.name}, frame {frame.file_name}'
-        if not (folder / frame.file_name).resolve().is_relative_to(folder):
+        if not Path(os.path.realpath(folder / frame.file_name)).is_relative_to(folder):
             raise AnnotationError(f'{where} would lie outside {folder}; make the file names '
                                   'relative')
         for instance in frame.instances:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
@@ -12,16 +11,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from vatrack.files import AnnotationWriter
+from vatrack.files import AnnotationWriter, write_image
 from vatrack.files.annotation_entry import occlusion_rate
-from vatrack.files.whole_file import replace_when_done
-from vatrack.flow import FlowFiles, write_flow
+from vatrack.files.whole_file import make_folder, replace_when_done
+from vatrack.flow import FlowFiles
+from vatrack.stopping import process_pool
 from vatrack.structures import Instance
 from vatrack.structures.rle import encode
-from vatrack.video.image_file import write_image
 
 from .chewing_gum import ChewingGumConfig, draw_chewing_gum
 from .randomness import video_name
@@ -95,6 +93,7 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
     Raises:
         ValueError: ``num_videos`` or ``workers`` is below 1.
         OutputExistsError: The output is there and was made otherwise.
+        OutputError: It cannot be written.
     """
     if num_videos < 1 or workers < 1:
         raise ValueError(f'num_videos and workers must be at least 1, got {num_videos}, {workers}')
@@ -107,7 +106,7 @@ def generate(out_dir: str | Path, split: str, num_videos: int,
         return SplitReport(**{**stamp['report'], 'made': False})
     if not same_options:
         _make_room(folder, file, stamp, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _stamp(folder, options, None)
     draw = partial(draw_video, folder, split, config, flow=flow)
     videos = _draw_videos(draw, num_videos, config.num_frames, workers, on_frame)
@@ -162,7 +161,7 @@ def _draw_videos(draw: Callable[..., Iterator[WrittenFrame]], num_videos: int, n
         for index in range(num_videos):
             yield draw(index, on_frame)
         return
-    with ProcessPoolExecutor(min(workers, num_videos), get_context('spawn')) as pool:
+    with process_pool(min(workers, num_videos), get_context('spawn')) as pool:
         for frames in pool.map(partial(_draw_whole_video, draw), range(num_videos)):
             if on_frame is not None:
                 on_frame(num_frames)
@@ -182,7 +181,7 @@ def draw_video(folder: Path, split: str, config: VideoConfig, index: int,
     fields = FlowFiles(folder / 'flow')
     for time, drawn in enumerate(draw(config, split, index, flow)):
         file_name = f'{video_name(split, index)}/images/{time:06d}.png'
-        write_image(folder / file_name, cv2.cvtColor(drawn.image, cv2.COLOR_RGB2BGR))
+        write_image(folder / file_name, drawn.image)
         for direction, field in drawn.flow.items():
             write_flow(fields.path(file_name, direction), field)
         if on_frame is not None:

@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 
 from .backend import VideoError
 from .file import is_url, shown_name, timed_frames, video_info
+from .image_file import read_image
 
 #: Frames whose rate is not known count as so many a second.
 DEFAULT_FPS = 25.0
@@ -200,19 +200,3 @@ def _timed_items(items: Iterable[np.ndarray | VideoFrame | str | Path]) -> _Time
             yield item.time, item.image
         else:
             yield None, read_image(item) if isinstance(item, str | Path) else item
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file: (H, W, 3) uint8 RGB.
-
-    Raises:
-        VideoError: It is missing or damaged.
-    """
-    path = Path(path)
-    # OpenCV returns None for a damaged file, but raises for an empty one.
-    found = path.is_file() and path.stat().st_size
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if found else None
-    if image is None:
-        fault = 'not an image or damaged' if path.is_file() else 'no such image'
-        raise VideoError(f'{path}: {fault}; a frame is a file that OpenCV reads')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

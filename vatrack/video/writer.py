@@ -106,11 +106,11 @@ class VideoWriter:
 
     def _open(self, width: int, height: int) -> None:
         av = load_av()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._temporary), 'w', format='mp4',
                                       options={'movflags': '+faststart'})
-        except av.error.FFmpegError as error:
+        except OSError as error:  # FFmpeg's errors are OSErrors too
             raise self._unwritable(error) from error
         self._stream = self._container.add_stream(_ENCODER, rate=self._rate, options=_OPTIONS)
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
@@ -146,7 +146,7 @@ class VideoWriter:
         try:
             self._container.close()
             self._temporary.replace(self.path)
-        except OSError as error:  # FFmpeg's errors are OSErrors too
+        except OSError as error:
             raise self._unwritable(error) from error
 
     def _close(self) -> None:
@@ -154,7 +154,7 @@ class VideoWriter:
         if self._container is not None:
             with suppress(OSError):  # an error that is on its way says more
                 self._container.close()
-        self._temporary.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
 
     def _unwritable(self, error: OSError) -> VideoError:
         return VideoError(f'{self.path}: the video cannot be written: {error.strerror}; check the '

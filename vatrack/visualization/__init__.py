@@ -1,5 +1,5 @@
 """Tracks -> pictures: films, contact sheets, frames with masks drawn on them."""
-from .contact_sheet import contact_sheet, save_image, stack_sheets
+from .contact_sheet import contact_sheet, stack_sheets
 from .draw import SHOWN, DrawnInstance, DrawStyle, draw_instances
 from .overlay import render_results
 from .style import track_color
@@ -7,5 +7,5 @@ from .visualizer import AmodalVisualizer
 
 __all__ = [
     'SHOWN', 'AmodalVisualizer', 'DrawStyle', 'DrawnInstance', 'contact_sheet', 'draw_instances',
-    'render_results', 'save_image', 'stack_sheets', 'track_color'
+    'render_results', 'stack_sheets', 'track_color'
 ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 
-import cv2
 import numpy as np
 
 from .areas import plain
@@ -86,20 +84,6 @@ def stack_sheets(sheets: Sequence[np.ndarray], theme: str = 'dark') -> np.ndarra
         _paste(stacked, sheet, 0, y)
         y += sheet.shape[0]
     return stacked
-
-
-def save_image(path: str | Path, rgb: np.ndarray) -> None:
-    """Write an (H, W, 3) uint8 RGB image; the suffix picks the format, folders are made.
-
-    Raises:
-        OSError: The file cannot be written, or OpenCV knows no such format.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.haveImageWriter(str(path)):
-        raise OSError(f'{path}: no such image format in OpenCV; end the name in .png or .jpg')
-    if not cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)):
-        raise OSError(f'{path}: the image could not be written; check that the folder is writable')
 
 
 def _paste(sheet: np.ndarray, frame: np.ndarray, x: int, y: int) -> None:

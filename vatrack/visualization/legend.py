@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vatrack.files import write_image
 from vatrack.structures.rle import encode
 
-from .contact_sheet import contact_sheet, save_image
+from .contact_sheet import contact_sheet
 from .draw import SHOWN, DrawnInstance, DrawStyle, draw_instances
 
 _SIZE = (150, 240)
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    save_image(argv[0], legend())
+    write_image(argv[0], legend())
     return 0
 
 

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vatrack.evaluation.similarity import video_similarity
 from vatrack.evaluation.truth import TruthTrack, truth_tracks
-from vatrack.files import resolve_image
+from vatrack.files import AnnotationError, resolve_image, write_image
 from vatrack.structures import MASK_KINDS, AnnotationFile, Frame, TrackRecord, Video
 from vatrack.structures.rle import RLE, encode
 from vatrack.video import VideoWriter
+from vatrack.video.image_file import ImageError, image_head, read_image
 
-from .contact_sheet import contact_sheet, save_image, stack_sheets
+from .contact_sheet import contact_sheet, stack_sheets
 from .draw import DrawnInstance, draw_instances, resize_image
 from .style import Color, track_color
 
@@ -96,7 +96,7 @@ def render_results(annotations: AnnotationFile, tracks: Sequence[TrackRecord] | 
         if len(sheets) < _SHEET_VIDEOS:
             sheets.append(scene_sheet(scene))
     written.append(Path(out_dir) / 'contact_sheet.png')
-    save_image(written[-1], stack_sheets(sheets))
+    write_image(written[-1], stack_sheets(sheets))
     return written
 
 
@@ -223,21 +223,21 @@ def matched_pairs(iou: np.ndarray) -> list[tuple[int, int]]:
 
 
 def read_frame(image_root: Path, video: Video, frame: Frame) -> np.ndarray:
-    """Read a frame: (H, W, 3) uint8 RGB.
+    """Read a frame as it is shown: (H, W, 3) uint8 RGB.
 
     Raises:
-        AnnotationError: The image is missing.
-        ValueError: It cannot be decoded, or its size is not that of the video.
+        AnnotationError: The image is missing or damaged, or its size is not that of the video.
     """
     path = resolve_image(image_root, frame.file_name, video.name)
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path}: not an image that OpenCV reads (frame {frame.frame_id} of '
-                         f'video {video.name}); copy or extract it again')
+    try:
+        image = read_image(path)
+    except ImageError as error:
+        raise AnnotationError(f'{path}: {error.fault} (frame {frame.frame_id} of video '
+                              f'{video.name}); copy or extract it again') from None
     if image.shape[:2] != (video.height, video.width):
-        raise ValueError(f'{path} is {image.shape[1]}x{image.shape[0]}, but video {video.name} is '
-                         f'annotated at {video.width}x{video.height}; use the original frames')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        raise AnnotationError(f'{path} is {image_head(path)}, but video {video.name} is annotated '
+                              f'at {video.width} x {video.height}; use the original frames')
+    return image
 
 
 def write_film(scene: VideoScene, path: Path, fps: float) -> None:

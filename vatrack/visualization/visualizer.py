@@ -11,11 +11,12 @@ from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
 from vatrack.evaluation.similarity import video_similarity
+from vatrack.files import write_image
 from vatrack.registry import VISUALIZERS
 from vatrack.structures import MASK_KINDS, bboxes_field, masks_field
 from vatrack.structures.rle import RLE, encode
 
-from .contact_sheet import contact_sheet, save_image
+from .contact_sheet import contact_sheet
 from .draw import DrawnInstance, DrawStyle, draw_instances
 from .overlay import pair_colors
 from .style import Color
@@ -66,7 +67,7 @@ class AmodalVisualizer(Visualizer):
         picture = self._picture(image, data_sample or DetDataSample(), draw_gt, draw_pred,
                                 pred_score_thr)
         if out_file is not None:
-            save_image(out_file, picture)
+            write_image(out_file, picture)
         if show:
             self.show(picture, win_name=name, wait_time=wait_time)
         if out_file is None and not show:

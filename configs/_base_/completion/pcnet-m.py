@@ -1,5 +1,5 @@
 # PCNet-M (Zhan et al., CVPR 2020), the Self-Deocclusion of the SaVos paper: learns from objects
-# that are covered on purpose, needs no amodal masks. Values of its KINS config; its crops are square
+# that are covered on purpose, needs no amodal masks. Values of its KINS config; crops are square
 # (look.aspect=1.0 of the data).
 model = dict(
     type='TrackCompleter',

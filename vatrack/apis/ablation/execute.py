@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from signal import SIGTERM
 
 from vatrack.checkpoints import load
+from vatrack.stopping import exit_code
 
 from ..config import ConfigError
 from ..environment import environment
@@ -73,7 +75,8 @@ def run_logged(command: Sequence[str], log: Path, patience: float = 30) -> int:
     """Run a command with its output at the end of a file; returns the exit code.
 
     A KeyboardInterrupt goes through once the command has ended too. A terminal
-    interrupts both; the command has ``patience`` seconds to end, then it is killed.
+    interrupts both, SIGTERM is handed on; the command has ``patience`` seconds to
+    end, then it is killed.
     """
     with log.open('a', encoding='utf-8') as file:
         file.write(f'$ {shlex.join(command)}\n')
@@ -82,7 +85,9 @@ def run_logged(command: Sequence[str], log: Path, patience: float = 30) -> int:
                                  stderr=subprocess.STDOUT)
         try:
             return child.wait()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            if exit_code(stop) == 128 + SIGTERM:
+                child.terminate()
             with suppress(subprocess.TimeoutExpired):
                 child.wait(patience)
             raise

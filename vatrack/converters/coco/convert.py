@@ -20,6 +20,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from vatrack.files.whole_file import make_folder
+
 from ..command import Command, Converted, Note
 from ..parts.json_source import EntriesOnDisk
 from ..parts.json_video import JsonOptions, add_source, options_of, write_videos
@@ -46,7 +48,7 @@ def convert_coco(source: str | Path, options: JsonOptions, grouping: Grouping | 
         ConversionError: The file is not in the format; names file, video, frame
             and entry.
     """
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out.parent)
     with EntriesOnDisk(options.out.parent) as entries:
         content = read_coco(source, entries, grouping, note)
         objects = CocoObjects(source, entries, content.categories, options.kind,

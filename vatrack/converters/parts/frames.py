@@ -4,7 +4,10 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
+
+from vatrack.files.whole_file import make_folder, output_errors
 
 from ..common import ConversionError
 
@@ -26,20 +29,23 @@ def place(source: Path, target: Path, link: bool) -> None:
 
     Raises:
         ConversionError: Another file is where it should go.
+        OutputError: It cannot be written.
     """
     if _is_placed(source, target, link):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     temporary = target.with_name(f'{target.name}.{os.getpid()}.part')
     try:
-        if link:
-            original = source.parent.resolve() / source.name
-            temporary.symlink_to(os.path.relpath(original, target.parent.resolve()))
-        else:
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
+        with output_errors(target):
+            if link:
+                original = source.parent.resolve() / source.name
+                temporary.symlink_to(os.path.relpath(original, target.parent.resolve()))
+            else:
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # an error that is on its way says more
+            temporary.unlink()
 
 
 def _is_placed(source: Path, target: Path, link: bool) -> bool:

@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vatrack.files.bystanders import is_bystander
+from vatrack.video.image_file import REMOVE_TAG, ImageError, image_head
 from vatrack.video.source import natural_key
 
 from ..command import Note
@@ -63,16 +65,29 @@ def has_frames(folder: Path) -> bool:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) of an image; only its head is read.
+    """(H, W) of a frame as it is shown; only its head is read.
 
     Raises:
         ConversionError: It is missing or no image.
     """
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from None
+        return image_head(path).size
+    except ImageError as error:
+        raise _unreadable(path, error.fault) from None
+
+
+@contextmanager
+def labels_of(frame: Path) -> Iterator[None]:
+    """Read the labels of a video with this frame; errors say if it is turned, maybe the cause."""
+    try:
+        yield
+    except ConversionError as error:
+        with suppress(ImageError):
+            head = image_head(frame)
+            if head.orientation > 1:
+                raise ConversionError(f'{error}; note that the frame {frame} is {head}: '
+                                      f'{REMOVE_TAG}') from None
+        raise
 
 
 def read_pixels(path: Path) -> tuple[np.ndarray, str]:
@@ -136,5 +151,5 @@ def check_unique(names: Iterable[str], where: str | Path) -> None:
         raise ConversionError(f"{where}: two videos are called '{twice[0]}'; rename one")
 
 
-def _unreadable(path: Path, error: Exception) -> ConversionError:
+def _unreadable(path: Path, error: Exception | str) -> ConversionError:
     return ConversionError(f'{path}: no readable image ({error}); save or extract it again')

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from vatrack.files import AnnotationWriter
 from ..command import Converted, Note, note_if_empty, positive
 from ..common import ConversionError, worker_pool
 from .frames import add_placement, place
-from .image_files import has_frames, image_size
+from .image_files import has_frames, image_size, labels_of
 from .shape_rules import ObjectMaker, Shape, ShapeRules
 
 #: As the builtin ``map`` of one iterable, in this process or in others.
@@ -108,11 +109,7 @@ def mapper(workers: int) -> Iterator[Mapper]:
     with worker_pool(workers) as pool:
         def each(function: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
             yield from pool.map(function, jobs, chunksize=_CHUNK)  # starts at the first request
-        try:
-            yield each
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield each
 
 
 def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
@@ -134,7 +131,7 @@ def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
     """
     maker = ObjectMaker(dataset.classes, dataset.kinds, rules)
     path = output.folder / f'{output.split}.json'
-    in_place = output.images.resolve() == dataset.root.resolve()
+    in_place = os.path.realpath(output.images) == os.path.realpath(dataset.root)
     mode = 'none' if in_place else output.frames
     num_frames = sum(len(video.images) for video in dataset.videos)
     with AnnotationWriter(path, dict(enumerate(dataset.classes, start=1))) as writer, \
@@ -144,13 +141,14 @@ def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
             size = video.size or image_size(video.images[0])
             writer.add_video(video.name, width=size[1], height=size[0])
             maker.begin_video()
-            for image, shapes in zip(video.images, video.shapes, strict=True):
-                _check_size(where, image, size)
-                name = image.relative_to(dataset.root).as_posix()
-                writer.add_frame(name, maker.instances(where, image.name, size, shapes))
-                if mode == 'copy':
-                    place(image, output.images / name, link=False)
-                bar.update()
+            with labels_of(video.images[0]):
+                for image, shapes in zip(video.images, video.shapes, strict=True):
+                    _check_size(where, image, size)
+                    name = image.relative_to(dataset.root).as_posix()
+                    writer.add_frame(name, maker.instances(where, image.name, size, shapes))
+                    if mode == 'copy':
+                        place(image, output.images / name, link=False)
+                    bar.update()
         if mode == 'link':
             place(dataset.root, output.images, link=True)
     note_if_empty(writer, note)

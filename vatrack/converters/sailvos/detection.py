@@ -13,10 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from vatrack.files import resolve_image
 from vatrack.files.whole_file import replace_when_done
+from vatrack.video.image_file import ImageError, read_image
 
 from ..common import ConversionError, run_parallel
 from .frames import find_frames
@@ -122,11 +122,11 @@ def _read_frames(video: SourceVideo, images: Path, legacy_channels: bool) -> Ite
     for frame in video.frames:
         path = resolve_image(folder, frame.file_name, video.name)
         try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert('RGB'))
-        except (UnidentifiedImageError, OSError) as error:
+            pixels = read_image(path)
+        except ImageError as error:
             raise ConversionError(f"{path}: video '{video.name}', frame {frame.frame_id}: is no "
-                                  f'readable image ({error}); extract the frame again') from None
+                                  f'readable image ({error.fault}); extract the frame '
+                                  'again') from None
         size = pixels.shape[1], pixels.shape[0]
         if size != video.size:
             raise ConversionError(f"{path}: video '{video.name}', frame {frame.frame_id}: has "

@@ -14,7 +14,7 @@ from typing import Any
 from vatrack.files.bystanders import is_bystander
 from vatrack.files.errors import ResultError
 from vatrack.files.result_file import archive_errors, is_zip
-from vatrack.files.whole_file import replace_when_done
+from vatrack.files.whole_file import make_folder, output_errors, replace_when_done
 from vatrack.structures import AnnotationFile, Video
 
 
@@ -60,12 +60,14 @@ def result_folder(path: str | Path) -> Iterator[Path]:
 
     Raises:
         ResultError: ``path`` is a folder with something in it.
+        OutputError: It cannot be written.
     """
     path = Path(path)
     if path.is_dir() and any(path.iterdir()):
         raise ResultError(f'{path}: this folder is not empty; choose another or remove it')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as temporary:
+    make_folder(path.parent)
+    with output_errors(path), tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f'.{path.name}.') as temporary:
         folder = Path(temporary) / 'content'
         folder.mkdir()
         yield folder

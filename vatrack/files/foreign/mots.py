@@ -12,11 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vatrack.files.bystanders import is_bystander
 from vatrack.files.errors import ResultError
+from vatrack.files.image_writer import write_image
 from vatrack.structures import AnnotationFile, TrackRecord, Video
 from vatrack.structures.rle import RLE, decode, separate
 
@@ -85,10 +85,8 @@ def export_mots_png(tracks: Sequence[TrackRecord], annotations: AnnotationFile, 
         for video, frames in _numbered_videos(tracks, annotations, kind, note):
             (folder / names[video.id]).mkdir()
             for frame, objects in enumerate(frames):
-                image = _paint(video, objects)
-                file = folder / names[video.id] / f'{frame + first_frame:06d}.png'
-                if not cv2.imwrite(str(file), image):
-                    raise OSError(f'{file}: cannot be written; is the disk full?')
+                write_image(folder / names[video.id] / f'{frame + first_frame:06d}.png',
+                            _paint(video, objects))
 
 
 def import_mots_txt(sources: Sources, annotations: AnnotationFile, note: Note = warnings.warn,

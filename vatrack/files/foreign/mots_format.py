@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from vatrack.structures.rle import RLE, encode
+from vatrack.video.image_file import ImageError, read_stored
 
 #: Numbers of a class.
 CLASS = 1000
@@ -65,11 +65,14 @@ def read_png(path: Path, size: tuple[int, int]) -> list[tuple[int, RLE]]:
     Raises:
         ValueError: It is missing, of another form or size.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    try:
+        image = read_stored(path)
+        got = f'{image.dtype} {image.shape}'
+    except ImageError as error:
+        image, got = None, f'no image ({error.fault})'
     if image is None or image.dtype != np.uint16 or image.shape != size:
-        got = 'no image' if image is None else f'{image.dtype} {image.shape}'
-        raise ValueError(f'{path}: must be a 16 bit PNG of one channel, {size[0]} x '
-                              f'{size[1]} pixels, got {got}; write it again')
+        raise ValueError(f'{path}: must be a 16 bit PNG of one channel, {size[0]} x {size[1]} '
+                         f'pixels, got {got}; write it again')
     return masks_by_value(image)
 
 

@@ -35,7 +35,7 @@ class ConvEncoder(BaseModule):
                 'norm': nn.GroupNorm(1, width),
             }))
             channels = width
-        self.activation = nn.LeakyReLU()
+        self.activation = nn.LeakyReLU(inplace=True)
         self.fc = nn.Linear(channels, code)
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class ConvDecoder(BaseModule):
                 'norm': nn.GroupNorm(1, width),
                 'conv': nn.ConvTranspose2d(width, output, **kernel),
             }))
-        self.activation = nn.LeakyReLU()
+        self.activation = nn.LeakyReLU(inplace=True)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(N, inputs) -> (N, channels, H, W)."""

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from vatrack.files import write_image
 from vatrack.video import VideoError, read_video
-from vatrack.video.image_file import write_image
 
 from ...common import ConversionError
 from ...parts.image_files import image_files
@@ -51,7 +50,7 @@ class CvatTask:
             for index, image in enumerate(tqdm(read_video(self.film), self.name, unit='frame',
                                                disable=None)):
                 if index in wanted:
-                    write_image(paths[index], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+                    write_image(paths[index], image)
                     wanted.remove(index)
                 if not wanted:
                     return
