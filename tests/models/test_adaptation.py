@@ -91,13 +91,14 @@ class Recorded(nn.Module):
 
 
 class Square(nn.Module):
-    """A loss that anything has."""
+    """A loss that anything has, in training."""
 
     def __init__(self, factor: float = 1.) -> None:
         super().__init__()
         self.factor = factor
 
     def prepare(self, clips: ObjectClips) -> ObjectClips:
+        assert self.training
         return clips
 
     def forward(self, clips: ObjectClips, completed: Completed) -> dict[str, torch.Tensor]:
@@ -130,8 +131,10 @@ def test_stops_when_visible_iou_gains_no_more(quality, steps):
 def test_all_tracks_take_part_in_each_step():
     network = Recorded([.5] * 10)
     adaptation = Adaptation(max_iters=1, batch_tracks=2)
-    with adaptation.adapt(network, Square(), [full_squares(4, count=3)]) as rows:
+    objective = Square().eval()
+    with adaptation.adapt(network, objective, [full_squares(4, count=3)]) as rows:
         assert rows[0]['visible_iou'] == pytest.approx(.5)
+    assert not objective.training
     assert [shown[2] for shown in network.shown if shown[0]] == [2, 1]
     assert rows[1]['loss'] == pytest.approx((2 * 2 + 1 * 1) / 3 * 4 * 100 * .25)
 

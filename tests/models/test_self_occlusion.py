@@ -85,6 +85,15 @@ def test_two_cases_in_their_proportion():
     assert 0.13 < whole.float().mean() < 0.27
 
 
+def test_validation_is_always_of_the_same_clips():
+    clips = blobs()
+    objective = SelfOcclusion()
+    fixed = [objective.eval().prepare(clips) for _ in range(2)]
+    drawn = [objective.train().prepare(clips) for _ in range(2)]
+    assert torch.equal(fixed[0].others, fixed[1].others)
+    assert not torch.equal(drawn[0].others, drawn[1].others)
+
+
 def test_boxes_overlap_as_asked():
     torch.manual_seed(0)
     size = torch.rand(5000, 2, 2) * 30 + 5

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from vatrack.registry import MODELS
 from vatrack.structures.object_clips import ObjectClips
 
+from .seeded import seeded
+
 _SMOOTHING = 1e-6
 
 
@@ -77,18 +79,18 @@ class Adaptation:
             FloatingPointError: The loss is no number any more; names the video.
         """
         before = {name: value.clone() for name, value in completer.state_dict().items()}
-        training = completer.training
+        training, learns = completer.training, objective.training
+        objective.train()
         try:
             device = next(completer.parameters()).device
-            cuda = [device] if device.type == 'cuda' else []
-            with torch.random.fork_rng(cuda), torch.enable_grad():
-                torch.manual_seed(self.seed)
+            with seeded(self.seed, device), torch.enable_grad():
                 rows = self._train(completer, objective, _tracks(clips), device)
             completer.train(training)
             yield rows
         finally:
             completer.load_state_dict(before)
             completer.train(training)
+            objective.train(learns)
             completer.zero_grad(set_to_none=True)
 
     def _train(self, completer: nn.Module, objective: nn.Module, tracks: list[ObjectClips],

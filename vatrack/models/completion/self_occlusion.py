@@ -12,6 +12,7 @@ from vatrack.structures.object_clips import ObjectClips
 
 from .base import Completed
 from .savos_network import squeeze
+from .seeded import seeded
 from .windows import inside_boxes, moved, tight_boxes
 
 
@@ -84,23 +85,12 @@ class SelfOcclusion(nn.Module):
         Returns:
             What the network is shown: ``visible`` is what is left of A, ``others`` what
             covers it, ``amodal`` the answer, A. Images and flow are those of the front.
+            In validation the same clips are always covered alike, so that losses compare.
         """
-        rows, frames, displacement, found = self._draw(clips)
-        batch = (len(clips), clips.num_frames)
-        partner = (rows.reshape(batch), frames.reshape(batch))
-        shift = (clips.origins - clips.origins[partner] - displacement.reshape(*batch, 2))
-        visible = clips.visible
-        front = moved(clips.visible[partner], shift) & found.reshape(batch)[..., None, None]
-        # A as a whole before B.
-        behind = self._chance(1 - self.cover_probability, clips)
-        front = front & ~(behind & visible)
-        content = {}
-        for name in ('image', 'forward', 'backward'):
-            value = getattr(clips, name)
-            if value is not None:
-                content[name] = torch.where(front[:, :, None], moved(value[partner], shift), value)
-        covered = replace(clips, visible=visible & ~front, others=front, amodal=visible, **content)
-        return self._augmented(covered)
+        if self.training:
+            return self._covered(clips)
+        with seeded(0, clips.visible.device):
+            return self._covered(clips)
 
     def forward(self, clips: ObjectClips, completed: Completed) -> dict[str, Tensor]:
         """Weighted cross-entropy between prediction and answer.
@@ -119,6 +109,24 @@ class SelfOcclusion(nn.Module):
         per_frame = (entropy * weight * region).sum((-2, -1)) / region.sum((-2, -1)).clamp(min=1)
         counts = completed.known & clips.valid
         return {'loss_mask': (per_frame * counts).sum() / counts.sum().clamp(min=1)}
+
+    def _covered(self, clips: ObjectClips) -> ObjectClips:
+        rows, frames, displacement, found = self._draw(clips)
+        batch = (len(clips), clips.num_frames)
+        partner = (rows.reshape(batch), frames.reshape(batch))
+        shift = (clips.origins - clips.origins[partner] - displacement.reshape(*batch, 2))
+        visible = clips.visible
+        front = moved(clips.visible[partner], shift) & found.reshape(batch)[..., None, None]
+        # A as a whole before B.
+        behind = self._chance(1 - self.cover_probability, clips)
+        front = front & ~(behind & visible)
+        content = {}
+        for name in ('image', 'forward', 'backward'):
+            value = getattr(clips, name)
+            if value is not None:
+                content[name] = torch.where(front[:, :, None], moved(value[partner], shift), value)
+        covered = replace(clips, visible=visible & ~front, others=front, amodal=visible, **content)
+        return self._augmented(covered)
 
     def _draw(self, clips: ObjectClips) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Who covers each frame, and from where.
