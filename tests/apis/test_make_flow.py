@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from vatrack.apis.make_flow import FlowRecipe, FlowVideo, annotated_videos, make_flow, videos_in
+from vatrack.files import write_image
 from vatrack.flow import FlowError, FlowFiles
 from vatrack.video import VideoError
-from vatrack.video.image_file import write_image
 
 
 def paint(path: Path, x: int, size: tuple[int, int] = (40, 60)) -> None:

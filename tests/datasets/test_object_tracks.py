@@ -10,12 +10,17 @@ import torch
 
 from vatrack.datasets import LookRule, TrackChunkDataset, TrackClipDataset, stack_clips
 from vatrack.datasets.object_windows import cut
-from vatrack.files import AnnotationError, ResultError, load_annotations, write_results
+from vatrack.files import (
+    AnnotationError,
+    ResultError,
+    load_annotations,
+    write_image,
+    write_results,
+)
 from vatrack.flow import FlowError, FlowFiles, write_flow
 from vatrack.structures import TrackRecord
 from vatrack.structures.object_clips import ObjectClips
 from vatrack.structures.rle import decode
-from vatrack.video.image_file import write_image
 
 SIZE = (64, 96)
 
@@ -174,7 +179,7 @@ def test_a_frame_of_another_size_is_named(data, tmp_path):
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     frame = next((tmp_path / 'val').rglob('*0001.png'))
     write_image(frame, np.zeros((30, 40, 3), np.uint8))
-    with pytest.raises(AnnotationError, match=r'0001.*the image is 40x30.*says 96x64'):
+    with pytest.raises(AnnotationError, match=r'0001.*the image is 40 x 30.*says 96 x 64'):
         dataset = TrackChunkDataset(**options(tmp_path, needs=('image',)))
         assert [dataset[i] for i in range(3)]
 

@@ -16,7 +16,7 @@ import numpy as np
 from vatrack.files import AnnotationWriter, write_image
 from vatrack.files.annotation_entry import occlusion_rate
 from vatrack.files.whole_file import make_folder, replace_when_done
-from vatrack.flow import FlowFiles
+from vatrack.flow import FlowFiles, write_flow
 from vatrack.stopping import process_pool
 from vatrack.structures import Instance
 from vatrack.structures.rle import encode
