@@ -1,16 +1,18 @@
 """Testing as a function: a checkpoint or a result file, to numbers."""
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import get_rank, is_main_process
 
 from vatrack.engine import bare_model
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.protocols import Protocol, get_protocol
 from vatrack.evaluation.report import full_report, save_metrics
 from vatrack.files import AnnotationError, load_annotations, read_results
+from vatrack.files.whole_file import replace_when_done
 from vatrack.visualization import render_results
 
 from .config import build_runner, check_association, check_parts, config_errors, is_rule
@@ -74,7 +76,10 @@ def run_test(config: Config, checkpoint: str | Path | None) -> dict[str, float]:
                                f'it, or train one: python tools/train.py {config.filename}')
         # Loaded, strictly; the runner would load again, without looking at what is missing.
         runner._has_loaded = True
-        return runner.test()
+        metrics = runner.test()
+    if getattr(model, 'curves', None):
+        _save_curves(model.curves, config.test_evaluator.out)
+    return metrics
 
 
 def score_results(config: Config, results: str | Path) -> dict[str, float]:
@@ -133,6 +138,14 @@ def show_results(config: Config, results: str | Path, show_dir: str | Path,
         raise AnnotationError(str(error)) from error
     for path in paths:
         print(path)
+
+
+def _save_curves(curves: list[dict], out: str) -> None:
+    """Write what adaptation did to each video beside the result file, one file per process."""
+    path = Path(out).with_suffix(f'.adaptation{get_rank() or ""}.json')
+    with replace_when_done(path) as file:
+        json.dump(curves, file)
+    print(f'adaptation: {path}')
 
 
 def _save(config: Config, metrics: dict[str, float], results: str | Path) -> None:

@@ -80,6 +80,9 @@ class TrackCompleter(BaseModel):
         self.order = MODELS.build(order) if order else None
         self.adaptation = MODELS.build(adaptation) if adaptation else None
         self.compose, self.threshold, self.batch_tracks = compose, threshold, batch_tracks
+        #: Curves of all adaptations: ``video_id``, ``video_name``, ``start`` and the ``rows`` of
+        #: :meth:`vatrack.models.completion.Adaptation.adapt`, for each chunk.
+        self.curves: list[dict[str, Any]] = []
 
     @property
     def device(self) -> torch.device:
@@ -152,7 +155,12 @@ class TrackCompleter(BaseModel):
         adapted = (self.adaptation.adapt(self.completer, self.objective, clips)
                    if self.adaptation is not None and clips else nullcontext())
         masks: list[Tensor | None] = [None] * len(clips)
-        with adapted, torch.no_grad():
+        with adapted as rows, torch.no_grad():
+            if rows:
+                source = clips[0].sources[0]
+                start = min(clip.sources[0].frames.start for clip in clips)
+                self.curves.append(dict(video_id=source.video_id, video_name=source.video_name,
+                                        start=start, rows=rows))
             if self.order is not None:
                 clips = self.order(self.completer, clips)
             for rows in self._batches(clips):
