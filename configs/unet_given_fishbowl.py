@@ -9,3 +9,7 @@ _base_ = [
     '_base_/completion/unet.py', '_base_/datasets/fishbowl_tracks.py',
     '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
 ]
+look = dict(enlarge=1.5, aspect=1.0)  # crops are square
+train_dataloader = dict(dataset=dict(look=look))
+val_dataloader = dict(dataset=dict(look=look))
+test_dataloader = dict(dataset=dict(look=look))

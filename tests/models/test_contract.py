@@ -22,7 +22,8 @@ from vatrack.registry import DATASETS, MODELS
 from vatrack.structures import MASK_KINDS, masks_field
 from vatrack.structures.rle import decode
 
-LEAVES = {path.stem: path for path in sorted((REPO / 'configs').rglob('*_synthetic.py'))}
+LEAVES = {path.stem: path for path in sorted((REPO / 'configs').rglob('*_synthetic.py'))
+          if '_given_' not in path.stem}  # those complete tracks: test_completion_configs.py
 #: Changes of one leaf that make models which answer late.
 LATE = {'late: held back': dict(type='DelayedDetector'),
         'late: at the end': dict(type='OfflineDetector'),

@@ -1,0 +1,7 @@
+"""SaVos without temporal embedding (SaVos paper, supplement, Table 1).
+
+train   python tools/train.py configs/savos/given_fishbowl_no-temporal.py
+test    python tools/test.py configs/savos/given_fishbowl_no-temporal.py CHECKPOINT --eval mIoU
+"""
+_base_ = '../savos_given_fishbowl.py'
+model = dict(completer=dict(temporal=False))

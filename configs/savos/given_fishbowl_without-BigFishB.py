@@ -1,0 +1,14 @@
+"""SaVos that has not seen BigFishB, to be tested on it alone (Table 2).
+
+data    python tools/select_tracks.py data/fishbowl/train.json --rule savos-train \
+            --without-species BigFishB --out data/fishbowl/train_tracks_without_BigFishB.json
+        likewise of val.json; and of test.json with --rule savos-test --species BigFishB
+
+train   python tools/train.py configs/savos/given_fishbowl_without-BigFishB.py
+test    python tools/test.py configs/savos/given_fishbowl_without-BigFishB.py CHECKPOINT --eval mIoU
+"""
+_base_ = '../savos_given_fishbowl.py'
+train_dataloader = dict(dataset=dict(selection='train_tracks_without_BigFishB.json'))
+val_dataloader = dict(dataset=dict(selection='val_tracks_without_BigFishB.json'))
+test_dataloader = dict(dataset=dict(selection='test_tracks_BigFishB.json'))
+test_evaluator = dict(selection='data/fishbowl/test_tracks_BigFishB.json')

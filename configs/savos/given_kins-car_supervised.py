@@ -1,0 +1,7 @@
+"""SaVos trained on amodal truth, a switch of the released code.
+
+train   python tools/train.py configs/savos/given_kins-car_supervised.py
+test    python tools/test.py configs/savos/given_kins-car_supervised.py CHECKPOINT --eval mIoU
+"""
+_base_ = '../savos_given_kins-car.py'
+model = dict(objective=dict(_delete_=True, type='Supervised', consistency='paper'))
