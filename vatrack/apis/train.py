@@ -166,7 +166,7 @@ def _save_stopped(runner: Runner, stop: Stopped) -> str:
 
 
 def set_amp(config: Config, dtype: str) -> None:
-    """Train in mixed precision, in place; on a CPU, where that is slow, with a warning.
+    """Train in mixed precision, in place; on a CPU, where that does not pay, with a warning.
 
     Args:
         config: Config with an ``optim_wrapper``.
@@ -178,8 +178,9 @@ def set_amp(config: Config, dtype: str) -> None:
     on_cpu = not torch.cuda.is_available()
     if dtype == 'bf16':
         if on_cpu:
-            print_log('--amp bf16 on a CPU is slower than float32, several times on most; leave '
-                      '--amp out there', 'current', logging.WARNING)
+            print_log('--amp bf16 is hardly faster than float32 on a CPU, and several times slower '
+                      'on one without bfloat16 instructions; better leave --amp out there',
+                      'current', logging.WARNING)
         config.optim_wrapper.type = 'Bf16OptimWrapper'
         return
     if on_cpu:
