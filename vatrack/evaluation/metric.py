@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 
 from vatrack.files import ResultError, load_annotations, write_results
 from vatrack.files.track_entry import track_from_json, track_to_json
-from vatrack.files.whole_file import make_folder
+from vatrack.files.whole_file import make_folder, output_errors
 from vatrack.registry import METRICS
 from vatrack.structures import (
     MASK_KINDS,
@@ -123,7 +123,8 @@ class VideoInstanceMetric(BaseMetric):
 
     def _close(self, last: DetDataSample, pred_tracks: Mapping[str, Any] | None) -> None:
         """Write the tracks of the video that ends with this frame."""
-        with self._part().open('a') as file:
+        part = self._part()
+        with output_errors(part), part.open('a') as file:
             file.writelines(json.dumps(track_to_json(record, last.video_length)) + '\n'
                             for record in self._open.tracks(pred_tracks))
         self._done.append(last.video_id)
@@ -173,8 +174,11 @@ class VideoInstanceMetric(BaseMetric):
 
         Raises:
             ResultError: Frames are missing.
+            OutputError: The tracks cannot be written.
         """
-        self._part().touch()
+        part = self._part()
+        with output_errors(part):
+            part.touch()
         gathered = all_gather_object((self._part_file.resolve(), self._kinds, self._done,
                                       self._open and self._open.expected))
         self._reset()
