@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -139,3 +140,10 @@ def test_imports_inside_functions_or_for_types_do_not_count_for_cycles():
               'class A:\n    import vatrack.versions\n'
               'if TYPE_CHECKING:\n    from .runs import find_run')
     assert imports_of('vatrack.apis.config', source, False, deferred=False) == {'vatrack.versions'}
+
+
+def test_image_files_are_read_and_written_in_one_place():
+    """What OpenCV reads and writes itself may be half a picture, or crash at a name."""
+    foreign = re.compile(r'\b(cv2|mmcv)\.(imread|imwrite)\b')
+    assert [module for module, path in SOURCES.items()
+            if foreign.search(path.read_text(encoding='utf-8'))] == []

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 if __name__ == '__main__':
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # for Ctrl-C while all this is imported
 
+from vatrack.files.whole_file import replace_when_done
 from vatrack.leaderboard import ResultRowError, fill_overviews, read_rows, save_results
 from vatrack.stopping import run_tool
 
@@ -35,9 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(save_results(args.results, rows))
         if Path(args.results).resolve() == RESULTS:
             text = README.read_text(encoding='utf-8')
-            README.write_text(fill_overviews(text, rows), encoding='utf-8')
+            with replace_when_done(README) as file:
+                file.write(fill_overviews(text, rows))
             print(README)
-    except ResultRowError as error:
+    except (ResultRowError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

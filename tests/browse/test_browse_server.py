@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from browse_data import FRAMES, H, W, make_dataset
+from PIL import Image
 
 from vatrack.browse import BrowseServer, Source
 from vatrack.browse import server as server_module
@@ -101,6 +102,21 @@ def test_pictures_are_sent_as_they_are_or_as_jpeg(server, made):
     assert (status, headers['Content-Type']) == (200, 'image/jpeg')
     assert image(body).shape == (H, W, 3)
     assert abs(image(body).astype(int) - 40).max() <= 2
+
+
+def test_pictures_that_a_tag_turns_are_turned(tmp_path):
+    """Not every browser turns every format; outlines lie on the turned picture."""
+    make_dataset(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.zeros((W, H, 3), np.uint8)
+    stored[:, :H // 2] = 255
+    Image.fromarray(stored).save(tmp_path / 'v0' / '0.png', exif=exif)
+    with running(Source(tmp_path / 'annotations.json', tmp_path)) as server:
+        _, headers, body = ask(server, '/frames/0/0')
+    assert headers['Content-Type'] == 'image/png' and b'eXIf' not in body
+    assert image(body).shape == (H, W, 3)
+    assert (image(body)[:H // 2] == 255).all() and (image(body)[H // 2:] == 0).all()
 
 
 def test_a_missing_picture_is_named(server):

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from vatrack.evaluation import metric as metric_module
 from vatrack.evaluation.evaluate import evaluate
 from vatrack.evaluation.metric import VideoInstanceMetric
-from vatrack.files import ResultError, load_annotations, read_results
+from vatrack.files import OutputError, ResultError, load_annotations, read_results
 from vatrack.structures.rle import encode
 
 SIZE = (40, 60)
@@ -224,6 +225,12 @@ def test_results_are_written_before_they_are_scored(ann_file, tmp_path, monkeypa
     with pytest.raises(RuntimeError, match='no score today'):
         metric.evaluate(5)
     assert len(read_results(out, load_annotations(ann_file))) == 2
+
+
+def test_a_full_disk_is_named(ann_file, tmp_path):
+    metric = make_metric(ann_file, out=str(tmp_path / 'out' / 'results.json'))
+    with full_disk(10), pytest.raises(OutputError, match=r'rank0\.jsonl: cannot be written'):
+        feed(metric, perfect(3))
 
 
 def test_without_out_nothing_is_left_behind(ann_file, tmp_path, monkeypatch):

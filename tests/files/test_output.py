@@ -2,31 +2,17 @@
 from __future__ import annotations
 
 import errno
-import pickle
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from full_disk import full_disk
 
 from vatrack.files import AnnotationWriter, write_image, write_results
-from vatrack.files.whole_file import OutputError, make_folder, replace_when_done
+from vatrack.files.whole_file import OutputError, make_folder, output_errors, replace_when_done
 from vatrack.synthetic.made_tracks import SetSize, made_set
 from vatrack.video import VideoError, VideoWriter
 from vatrack.video.image_file import read_image
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """No file can be larger than ``size`` bytes in this block."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def write(path: Path) -> None:
@@ -59,12 +45,11 @@ def test_a_film_on_a_full_disk(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_error_has_a_remedy_and_goes_through_processes(tmp_path):
-    error = OutputError(tmp_path, OSError(errno.ENOSPC, 'No space left on device'))
-    assert error.errno == errno.ENOSPC
-    assert str(error) == (f'{tmp_path}: cannot be written: No space left on device; free some '
-                          'space, or choose another place')
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+def test_the_error_has_a_remedy(tmp_path):
+    with pytest.raises(OutputError) as caught, output_errors(tmp_path / 'a'):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    assert str(caught.value) == (f'{tmp_path}/a: cannot be written: No space left on device; free '
+                                 'some space, or choose another place')
 
 
 @pytest.mark.parametrize('action', [write, write_picture])

@@ -16,7 +16,7 @@ from mmengine.logging import MMLogger
 from vatrack.files import ResultError, load_annotations, write_results
 from vatrack.files.track_entry import track_from_json, track_to_json
 from vatrack.files.track_selection import read_selection
-from vatrack.files.whole_file import make_folder
+from vatrack.files.whole_file import make_folder, output_errors
 from vatrack.registry import METRICS
 from vatrack.structures import (
     MASK_KINDS,
@@ -158,8 +158,8 @@ class VideoInstanceMetric(BaseMetric):
         self._write(self._open.tracks(pred_tracks), last.video_length)
 
     def _write(self, tracks: Iterable[TrackRecord], samples: int) -> None:
-        video = self._open.video
-        with self._part().open('a') as file:
+        video, part = self._open.video, self._part()
+        with output_errors(part), part.open('a') as file:
             file.writelines(json.dumps(track_to_json(record, len(video.frames))) + '\n'
                             for record in tracks)
         self._done.append((video.id, samples))
@@ -207,8 +207,11 @@ class VideoInstanceMetric(BaseMetric):
 
         Raises:
             ResultError: Frames are missing.
+            OutputError: The tracks cannot be written.
         """
-        self._part().touch()
+        part = self._part()
+        with output_errors(part):
+            part.touch()
         gathered = all_gather_object((self._part_file.resolve(), self._kinds, self._done,
                                       self._open and self._open.expected))
         self._reset()

@@ -20,18 +20,6 @@ _REMEDIES = {
 class OutputError(OSError):
     """A file cannot be written; says which, why, and what to do."""
 
-    def __init__(self, path: str | Path, error: OSError) -> None:
-        super().__init__(error.errno, error.strerror)
-        remedy = _REMEDIES.get(error.errno, 'choose a place that is writable')
-        self._message = f'{path}: cannot be written: {error.strerror}; {remedy}'
-        self._arguments = path, error
-
-    def __str__(self) -> str:
-        return self._message
-
-    def __reduce__(self) -> tuple:
-        return type(self), self._arguments
-
 
 @contextmanager
 def replace_when_done(path: str | Path, mode: str = 'w', sync: bool = True) -> Iterator[IO[Any]]:
@@ -53,10 +41,10 @@ def replace_when_done(path: str | Path, mode: str = 'w', sync: bool = True) -> I
     path = Path(path)
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f'{target.name}.{os.getpid()}.part')
-    in_place = target.exists() and not target.is_file()
+    in_place = path.exists() and not path.is_file()
     try:
         if in_place:
-            with target.open(mode, encoding=encoding) as file:
+            with path.open(mode, encoding=encoding) as file:
                 yield file
             return
         make_folder(target.parent)
@@ -69,9 +57,9 @@ def replace_when_done(path: str | Path, mode: str = 'w', sync: bool = True) -> I
     except OSError as error:
         # Those of the block itself name a file of its own, or have no number.
         if error.errno is None or isinstance(error, OutputError) or error.filename not in (
-                None, str(temporary), str(target)):
+                None, str(temporary), str(target), str(path)):
             raise
-        raise OutputError(path, error) from None
+        raise _named(path, error) from error
     finally:
         if not in_place:
             _remove(temporary)
@@ -91,9 +79,11 @@ def output_errors(path: str | Path) -> Iterator[None]:
         name = error.filename2 or error.filename  # a copy has two
         named = place if name is None else Path(os.path.abspath(name))
         around = named.is_relative_to(place.parent) or place.is_relative_to(named)
+        if isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
+            error = error.__cause__  # what it named may be a temporary file
         if error.errno is None or isinstance(error, FileNotFoundError) or not around:
             raise
-        raise OutputError(path, error) from None
+        raise _named(path, error) from error
 
 
 def make_folder(path: str | Path) -> None:
@@ -104,6 +94,11 @@ def make_folder(path: str | Path) -> None:
     """
     with output_errors(path):
         Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def _named(path: str | Path, error: OSError) -> OutputError:
+    remedy = _REMEDIES.get(error.errno, 'choose a place that is writable')
+    return OutputError(f'{path}: cannot be written: {error.strerror}; {remedy}')
 
 
 def _remove(path: Path) -> None:
