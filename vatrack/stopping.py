@@ -63,13 +63,12 @@ def run_tool(main: Callable[[], int]) -> int:
     _State.owner = os.getpid()
     for number in _SIGNALS:
         signal.signal(number, _handle)
-    # Of several processes of one training the first speaks for all.
-    speaks = os.environ.get('RANK', '0') == '0'
     try:
         with as_stop():
             return main()
     except KeyboardInterrupt as stop:
-        if speaks:
+        # Of several processes of one training the first speaks for all.
+        if os.environ.get('RANK', '0') == '0':
             note = getattr(stop, 'note', '')
             print(f'\n{stop or "stopped"}{note and ": "}{note}', file=sys.stderr)
         return exit_code(stop)
