@@ -17,7 +17,7 @@ ALLOWED = {
     'registry': set(),
     'versions': set(),
     'pipes': set(),
-    'stopping': set(),
+    'stopping': {'pipes'},
     'video': set(),
     'files': {'structures', 'video'},
     'flow': {'files'},

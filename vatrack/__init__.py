@@ -21,8 +21,9 @@ The folders follow the data:
 ``engine, apis``   hooks, a simulated GPU; training, testing, inference as functions
 =================  ==========================================================
 
-``structures`` and ``video`` import nothing of ours; ``evaluation`` and ``visualization`` never
-import models. ``tests/test_layering.py`` says, and enforces, who may import whom.
+``stopping`` ends tools in order. ``structures`` and ``video`` import nothing of ours;
+``evaluation`` and ``visualization`` never import models. ``tests/test_layering.py`` says, and
+enforces, who may import whom.
 """
 import os
 

@@ -27,6 +27,9 @@ _LOST = 60.  # seconds after which a first signal counts as swallowed
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+from vatrack.pipes import quiet_pipes
+
+
 class Stopped(KeyboardInterrupt):
     """The process was asked to end.
 
@@ -60,16 +63,16 @@ def run_tool(main: Callable[[], int]) -> int:
 
     A full disk, too, is one line: it can show wherever something is written.
     """
+    quiet_pipes()
     _State.owner = os.getpid()
     for number in _SIGNALS:
         signal.signal(number, _handle)
-    # Of several processes of one training the first speaks for all.
-    speaks = os.environ.get('RANK', '0') == '0'
     try:
         with as_stop():
             return main()
     except KeyboardInterrupt as stop:
-        if speaks:
+        # Of several processes of one training the first speaks for all.
+        if os.environ.get('RANK', '0') == '0':
             note = getattr(stop, 'note', '')
             print(f'\n{stop or "stopped"}{note and ": "}{note}', file=sys.stderr)
         return exit_code(stop)

@@ -62,12 +62,10 @@ def test_stopped_within_an_epoch(tiny_data, trained_run, tmp_path, capsys):
     assert not (tmp_path / 'interrupted.pth').exists()
 
 
-@pytest.mark.parametrize('sampler', ['DefaultSampler', 'InfiniteSampler'])
-def test_iterations_are_resumed_in_the_middle_of_the_data(tiny_data, tmp_path, sampler):
+def test_iterations_are_resumed_in_the_middle_of_the_data(tiny_data, tmp_path):
     """Batches of the second pass, from workers; validation in between."""
     def train_iterations(folder, resume=None, hook=None):
         config = tiny_config(tiny_data, folder, 'train_dataloader.num_workers=1')
-        config.train_dataloader.sampler = dict(type=sampler, shuffle=True)
         config.train_cfg = dict(by_epoch=False, max_iters=12, val_interval=6)
         config.param_scheduler = config.param_scheduler[:1]
         config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=5, by_epoch=False)

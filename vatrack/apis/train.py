@@ -10,6 +10,7 @@ from mmengine.dist import barrier, get_world_size
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
+from vatrack.checkpoints import CheckpointError
 from vatrack.engine import (
     CheckpointHook,
     EpochBasedTrainLoop,
@@ -26,7 +27,7 @@ from .config import ConfigError, build_runner, check_association, check_parts, c
 from .launch import check_launcher, check_writable, launch_errors
 from .loader_errors import loader_errors
 from .resume import newest_whole_checkpoint, take_over_settings
-from .runs import last_checkpoint
+from .runs import checkpoints_of, last_checkpoint
 from .weights import (
     check_checkpoint_file,
     check_resumable,
@@ -67,11 +68,7 @@ def train(config: Config, resume: str | None = None, from_scratch: bool = False)
     _check_compile(config)
     if from_scratch:
         train_from_scratch(config)
-    notes = []
-    if resume == 'auto':
-        resume, notes = newest_whole_checkpoint(config.work_dir)
-    elif resume is not None:
-        check_checkpoint_file(resume)
+    resume, notes = _choose_checkpoint(config, resume)
     if resume is None:
         fetch_pretrained(config)
     else:
@@ -140,6 +137,18 @@ def _check_batches(runner: Runner) -> None:
                           'batch_size, or drop_last=False')
 
 
+def _choose_checkpoint(config: Config, resume: str | None) -> tuple[Path | str | None, list[str]]:
+    """The checkpoint to resume from, if any, and what the user should know of others."""
+    if resume is None and config.get('resume'):  # of the config, as mmengine takes it
+        resume = config.get('load_from') or ('auto' if checkpoints_of(config.work_dir) else None)
+        config.resume = False
+    if resume == 'auto':
+        return newest_whole_checkpoint(config.work_dir)
+    if resume is not None:
+        check_checkpoint_file(resume)
+    return resume, []
+
+
 def _save_stopped(runner: Runner, stop: Stopped) -> str:
     """Write a checkpoint of the last complete iteration; returns what to tell the user."""
     loop = runner._train_loop
@@ -149,7 +158,7 @@ def _save_stopped(runner: Runner, stop: Stopped) -> str:
     where = f'after iteration {loop.iter}'
     if hook is None or not hook.out_dir or not loop.is_whole:
         path = last_checkpoint(runner.work_dir)
-        where = f'in the middle of iteration {loop.iter + 1}'
+        where = f'in iteration {loop.iter + 1}'
     else:
         try:
             with deferred(raises=False):
@@ -158,8 +167,9 @@ def _save_stopped(runner: Runner, stop: Stopped) -> str:
                 path = hook.save_interrupted(runner)
                 if stop.together:
                     barrier()  # the first process writes; the others wait
-        except Stopped as late:  # the disk is full, or another process has gone
-            return f'{where}; {late.__cause__}'
+        # The disk is full, or another process has gone.
+        except (Stopped, CheckpointError, RuntimeError) as error:
+            return f'{where}; {error.__cause__ if isinstance(error, Stopped) else error}'
     if path is None:
         return f'{where}; there is no checkpoint yet'
     return f'{where}, the checkpoint is {path}. Go on with: {resume_command()}'

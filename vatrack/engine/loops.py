@@ -104,15 +104,15 @@ class _Resumable:
     """What both loops share; a mixin of mmengine's loops.
 
     Attributes:
-        is_whole: Whether no iteration is under way, so that the weights are those after ``iter``
-            iterations.
+        is_whole: Whether training has begun and no iteration is under way, so that the weights are
+            those after ``iter`` iterations.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batches = _Batches(self.dataloader)
         self._epoch_begin = 0
-        self.is_whole = True
+        self.is_whole = False
 
     def position(self, epoch: int, iteration: int) -> dict[str, Any]:
         """Where a checkpoint of an epoch and iteration lies in the data, to go on from there."""
@@ -131,8 +131,12 @@ class _Resumable:
 
     def run(self) -> Any:
         """Launch training."""
-        self._stopping = _Stopping()
+        self._begin()
         return super().run()
+
+    def _begin(self) -> None:
+        self._stopping = _Stopping()
+        self.is_whole = True
 
     def _deferred(self) -> AbstractContextManager[None]:
         """Of several processes none may stop by itself."""
@@ -187,7 +191,7 @@ class IterBasedTrainLoop(_Resumable, loops.IterBasedTrainLoop):
 
     def run(self) -> Any:
         """Launch training."""
-        self._stopping = _Stopping()
+        self._begin()
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         batches = self._batches.from_iteration(self.runner.seed, self._iter)
