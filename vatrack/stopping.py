@@ -22,12 +22,11 @@ from multiprocessing.context import BaseContext
 from types import FrameType
 from typing import Any
 
+from vatrack.pipes import quiet_pipes
+
 _PATIENCE = 1.  # seconds
 _LOST = 60.  # seconds after which a first signal counts as swallowed
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-from vatrack.pipes import quiet_pipes
 
 
 class Stopped(KeyboardInterrupt):

@@ -53,9 +53,10 @@ class CheckpointHook(hooks.CheckpointHook):
             CheckpointError: Names the numbers there are.
         """
         super().before_train(runner)
-        names = [name for metric in getattr(runner.val_evaluator, 'metrics', ())
+        evaluator = runner.val_loop and runner.val_evaluator
+        names = [name for metric in getattr(evaluator, 'metrics', ())
                  for name in getattr(metric, 'number_names', list)()]
-        for wanted in self.best_names if names and runner.val_loop else ():
+        for wanted in self.best_names if names else ():
             if wanted != 'auto' and wanted.rpartition('/')[2] not in _ends(names):
                 raise _unknown(wanted, names)
         if is_main_process():
