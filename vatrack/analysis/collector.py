@@ -136,6 +136,7 @@ class ErrorCollector:
     """
 
     level = 'video'
+    partial_truth = False
 
     def __init__(self, protocol: Protocol, category_ids: Sequence[int],
                  settings: Settings | None = None) -> None:

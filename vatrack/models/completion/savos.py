@@ -36,6 +36,8 @@ class SaVos(BaseModule):
         motion_widths: Channels of the encoder of the motion branch.
         hidden: Length of the recurrent state.
         temporal: False: no state is shared across frames (ablation).
+        skips: The mask decoder also sees all layers of the mask encoder, so that what is
+            visible need not pass through a vector. Not in the paper; learns sooner.
         directions: ``'both'``, or ``'forward'``: online, frame by frame.
         mask_branch_input: ``'visible'``, the mask, as the paper says; ``'u_flow'``, flow to the
             right, which the released code feeds, and released weights expect.
@@ -54,7 +56,8 @@ class SaVos(BaseModule):
                  inputs: Sequence[str] = ('image', 'visible', 'flow'),
                  widths: Sequence[int] = (32, 64, 128, 256, 256, 512),
                  motion_widths: Sequence[int] = (16, 32, 64, 128, 256, 256),
-                 hidden: int = 256, temporal: bool = True, directions: str = 'both',
+                 hidden: int = 256, temporal: bool = True, skips: bool = False,
+                 directions: str = 'both',
                  mask_branch_input: str = 'visible', geometry: str = 'per_frame',
                  lookups: int = 1, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
@@ -72,7 +75,7 @@ class SaVos(BaseModule):
         self.geometry = (PerFrameGeometry if geometry == 'per_frame' else ReleasedGeometry)(
             patch_size)
         self.network = SaVosNetwork(patch_size, sum(_CHANNELS[name] for name in self.inputs), flow,
-                                    widths, motion_widths, hidden, temporal)
+                                    widths, motion_widths, hidden, temporal, skips)
 
     def forward(self, clips: ObjectClips) -> Completed:
         """Complete the masks of some objects.

@@ -38,12 +38,14 @@ class ConvEncoder(BaseModule):
         self.activation = nn.LeakyReLU(inplace=True)
         self.fc = nn.Linear(channels, code)
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, code)."""
+    def forward(self, patches: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(N, C, H, W) -> (N, code), and what all layers but the last give."""
         patches = patches.contiguous(memory_format=torch.channels_last)  # much faster on a CPU
+        features = []
         for layer in self.layers:
             patches = self.activation(layer['norm'](layer['conv'](patches)))
-        return self.fc(patches.flatten(1))
+            features.append(patches)
+        return self.fc(patches.flatten(1)), features[:-1]
 
 
 class ConvDecoder(BaseModule):
@@ -57,26 +59,31 @@ class ConvDecoder(BaseModule):
         widths: Channels of an encoder of such patches; here they are gone through backwards.
         size: Height and width of the patch.
         channels: Of the patch.
+        skips: Each layer but the first also sees what the layer of the encoder gave that
+            has its size.
     """
 
     def __init__(self, inputs: int, widths: Sequence[int], size: tuple[int, int],
-                 channels: int) -> None:
+                 channels: int, skips: bool = False) -> None:
         super().__init__()
         self.fc = nn.Linear(inputs, widths[-1])
         self.layers = nn.ModuleList()
         outputs = [*widths[-2::-1], channels]
         kernels = reversed(_kernels(size, widths))
-        for width, output, kernel in zip(reversed(widths), outputs, kernels, strict=True):
+        seen = [widths[-1], *(width * (1 + skips) for width in widths[-2::-1])]
+        for width, output, kernel in zip(seen, outputs, kernels, strict=True):
             self.layers.append(nn.ModuleDict({
                 'norm': nn.GroupNorm(1, width),
                 'conv': nn.ConvTranspose2d(width, output, **kernel),
             }))
         self.activation = nn.LeakyReLU(inplace=True)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """(N, inputs) -> (N, channels, H, W)."""
+    def forward(self, vectors: Tensor, features: Sequence[Tensor] = ()) -> Tensor:
+        """(N, inputs), and with skips features of an encoder -> (N, channels, H, W)."""
         patches = self.fc(vectors)[..., None, None]
-        for layer in self.layers:
+        for index, layer in enumerate(self.layers):
+            if index and features:
+                patches = torch.cat([patches, features[-index]], dim=1)
             patches = layer['conv'](self.activation(layer['norm'](patches)))
             patches = patches.contiguous(memory_format=torch.channels_last)
         return patches
@@ -93,16 +100,19 @@ class SaVosNetwork(BaseModule):
         motion_widths: Channels of the encoder of the motion branch.
         hidden: Length of the recurrent state and of the codes.
         temporal: False gives every frame a new state: no temporal embedding.
+        skips: Whether the mask decoder sees all layers of the mask encoder, as in a U-Net:
+            not so in the paper; a line of the released code that is commented out.
     """
 
     def __init__(self, size: tuple[int, int], channels: int, flow: bool, widths: Sequence[int],
-                 motion_widths: Sequence[int], hidden: int, temporal: bool) -> None:
+                 motion_widths: Sequence[int], hidden: int, temporal: bool,
+                 skips: bool = False) -> None:
         super().__init__()
-        self.temporal = temporal
+        self.temporal, self.skips = temporal, skips
         self.encoder = ConvEncoder(channels, widths, size, hidden)
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
         self.mask_encoder = ConvEncoder(1, widths, size, hidden)
-        self.mask_decoder = ConvDecoder(2 * hidden, widths, size, 2)
+        self.mask_decoder = ConvDecoder(2 * hidden, widths, size, 2, skips)
         self.motion_encoder = ConvEncoder(2, motion_widths, size, hidden) if flow else None
         self.motion_decoder = ConvDecoder(2 * hidden if flow else hidden, widths, size, 2)
 
@@ -121,13 +131,15 @@ class SaVosNetwork(BaseModule):
             (B, T, 2, H, W) in pixels.
         """
         batch = seen.shape[:2]
-        codes = self.encoder(seen.flatten(0, 1))
+        codes, _ = self.encoder(seen.flatten(0, 1))
         clips = codes.view(*batch, -1) if self.temporal else codes[:, None]
         state = self.lstm(clips)[0].reshape(len(codes), -1)
-        masks = self.mask_decoder(
-            torch.cat([state, self.mask_encoder(mask.flatten(0, 1))], dim=1)).unflatten(0, batch)
+        code, features = self.mask_encoder(mask.flatten(0, 1))
+        masks = self.mask_decoder(torch.cat([state, code], dim=1),
+                                  features if self.skips else ()).unflatten(0, batch)
         if self.motion_encoder is not None:
-            state = torch.cat([state, self.motion_encoder(flow.flatten(0, 1))], dim=1)
+            code, _ = self.motion_encoder(flow.flatten(0, 1))
+            state = torch.cat([state, code], dim=1)
         motion = self.motion_decoder(state).unflatten(0, batch)
         return squeeze(masks[:, :, :1].sigmoid()), masks[:, :, 1:], motion
 
