@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from vatrack.structures import AnnotationFile, Frame, Instance, Video
 
 from .annotation_entry import (
     Entry,
-    check_masks_ahead,
     flag,
     integer,
     new_name,
@@ -26,12 +24,16 @@ from .annotation_entry import (
     read_masks,
     read_occlusion,
     text,
+    wrong_runs,
 )
 from .errors import AnnotationError
 from .json_stream import JsonStream
 
 #: Top-level lists in the order in which they are read: entries refer to those of earlier lists.
 LISTS = ('categories', 'videos', 'images', 'annotations')
+
+# Objects whose masks are checked together.
+_TOGETHER = 128
 
 
 def frame_size(entry: Entry) -> tuple[int, int]:
@@ -64,14 +66,13 @@ class AnnotationParser:
         self._images: dict[int, tuple[Frame, Video, list[int], dict[int, int]]] = {}
         self._positions: set[tuple[int, int]] = set()
         self._annotation_ids: set[int] = set()
-        self._masks_checked = False
+        # Objects whose masks wait to be checked together: index of the entry, frame, object.
+        self._waiting: list[tuple[int, Frame, Instance]] = []
+        self._index = 0
 
     def read(self, name: str, index: int, entry: Any) -> None:
         """Read entry number ``index`` of the list ``name``, or report what is wrong with it."""
-        self._masks_checked = False
-        self._read(name, index, entry)
-
-    def _read(self, name: str, index: int, entry: Any) -> None:
+        self._index = index
         try:
             if type(entry) is not dict:
                 raise AnnotationError(f'must be an object, got a {type(entry).__name__}; '
@@ -80,23 +81,34 @@ class AnnotationParser:
             if name == 'videos':
                 self._video_indices[entry['id']] = index
         except AnnotationError as error:
-            label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
-            self.report(f'{self.path}: {name}[{index}]{label}: {error}')
+            self._keep_waiting()
+            self._report(name, index, entry, str(error))
 
     def read_all(self, name: str, entries: Iterable[Any]) -> None:
         """Read the whole list ``name``; after images, frames are complete and in order."""
-        if name == 'annotations':
-            for index, (entry, self._masks_checked) in enumerate(check_masks_ahead(entries)):
-                self._read(name, index, entry)
-            return
         for index, entry in enumerate(entries):
-            self._read(name, index, entry)
+            self.read(name, index, entry)
         if name == 'images':
             self._order_frames()
+        self._keep_waiting()
 
     def result(self) -> AnnotationFile:
         """All that was read."""
         return AnnotationFile(str(self.path), self.categories, list(self.videos.values()))
+
+    def _report(self, name: str, index: int, entry: Any, fault: str) -> None:
+        label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
+        self.report(f'{self.path}: {name}[{index}]{label}: {fault}')
+
+    def _keep_waiting(self) -> None:
+        """Keep the objects that wait, and report those whose masks are damaged."""
+        waiting, self._waiting = self._waiting, []
+        faults = dict(wrong_runs([instance.masks for _, _, instance in waiting]))
+        for position, (index, frame, instance) in enumerate(waiting):
+            if position in faults:
+                self._report('annotations', index, {'id': instance.id}, faults[position])
+            else:
+                self._keep(frame, instance)
 
     def _order_frames(self) -> None:
         for video in self.videos.values():
@@ -147,12 +159,14 @@ class AnnotationParser:
                 f"'instance_id' {instance_id} occurs twice in image {image_id}, also in annotation "
                 f'(id {owners[instance_id]}); an object has one entry per frame: remove one')
         category_id = _known(entry, 'category_id', self.categories, 'categories')
-        masks = read_masks(entry, size, self._masks_checked)
-        self._keep(frame, Instance(
+        masks = read_masks(entry, size)
+        self._waiting.append((self._index, frame, Instance(
             annotation_id, instance_id, category_id, masks, read_boxes(entry, masks),
-            read_occlusion(entry, masks), flag(entry, 'iscrowd')))
+            read_occlusion(entry, masks), flag(entry, 'iscrowd'))))
         owners[instance_id] = annotation_id
         self._annotation_ids.add(annotation_id)
+        if len(self._waiting) == _TOGETHER:
+            self._keep_waiting()
 
     _READERS: ClassVar = dict(categories=_category, videos=_video, images=_image,
                               annotations=_annotation)
@@ -272,10 +286,7 @@ def parse_stream(stream: JsonStream, parser: AnnotationParser) -> None:
             heads[key].append(entry)
         elif key == 'annotations' and stream.lists.issuperset(LISTS):
             _parse_heads(heads, parser)
-            # The entries of a list follow one another.
-            own = chain([(key, entry)], takewhile(lambda member: member[0] == 'annotations',
-                                                  members))
-            parser.read_all(key, (entry for _, entry in own))
+            parser.read_all(key, _rest_of_list(key, entry, members))
             is_read = True
     _require_lists(stream)
     if not is_read:
@@ -320,6 +331,15 @@ def _parse_heads(heads: dict[str, list[Any]], parser: AnnotationParser) -> None:
     for name, entries in heads.items():
         parser.read_all(name, entries)
         entries.clear()
+
+
+def _rest_of_list(key: str, entry: Any, members: Iterator[tuple[str, Any]]) -> Iterator[Any]:
+    """The entries of the list ``key`` from ``entry`` on; they follow one another."""
+    yield entry
+    for other, entry in members:
+        if other != key:
+            return
+        yield entry
 
 
 def _require_lists(stream: JsonStream) -> None:
