@@ -33,6 +33,7 @@ from vatrack.apis.errors import user_message
 from vatrack.evaluation.dataset_card import dataset_card, format_card
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files import load_annotations, read_results
+from vatrack.files.printing import print_any_name
 from vatrack.structures import MASK_KINDS
 
 
@@ -137,6 +138,7 @@ def run_logs(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     try:
         args.run(args)

@@ -15,11 +15,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from vatrack.files import AnnotationError, load_annotations
+from vatrack.files.printing import print_any_name
 from vatrack.files.result_check import MAX_FAULTS, ResultFaults, check_results
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check one file; returns the exit code."""
+    print_any_name()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', metavar='RESULTS', help='result file, or a zip archive of it')

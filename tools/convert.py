@@ -25,6 +25,7 @@ from vatrack.converters import ConversionError
 from vatrack.converters.commands import COMMANDS
 from vatrack.evaluation.dataset_card import dataset_card, format_card
 from vatrack.files import AnnotationError, check_annotations, load_annotations
+from vatrack.files.printing import print_any_name
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -93,6 +94,7 @@ def note(message: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     try:
         return args.run(args)

@@ -27,6 +27,7 @@ from vatrack.files import (
     write_results,
 )
 from vatrack.files.foreign.formats import FORMATS
+from vatrack.files.printing import print_any_name
 from vatrack.structures import MASK_KINDS
 
 _OPTIONS = ('rle', 'first_frame', 'category', 'fill')
@@ -84,6 +85,7 @@ def note(message: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     chosen = FORMATS[args.format]
     try:

@@ -26,6 +26,7 @@ from vatrack.apis import FrameResult, VideoInferencer, VideoResult, VideoStream,
 from vatrack.apis.command_line import add_trust_option
 from vatrack.apis.device import PRECISIONS
 from vatrack.apis.errors import USER_ERRORS
+from vatrack.files.printing import print_any_name
 from vatrack.video import DEFAULT_FPS, VideoError, VideoWriter, open_frames
 from vatrack.visualization import DrawStyle
 from vatrack.visualization.draw import SHOWN
@@ -82,6 +83,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a model over a video; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     try:
         source = open_frames(args.video, args.fps, args.max_frames)

@@ -23,6 +23,7 @@ from vatrack.apis.score import OWN_FORMAT, Scoring, score_file
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files.foreign.formats import FORMATS
+from vatrack.files.printing import print_any_name
 from vatrack.structures import MASK_KINDS
 
 
@@ -79,6 +80,7 @@ def import_options(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Score; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     scoring = Scoring(args.results, args.format, args.kind, args.eval, args.protocol,
                       args.score_thr, args.occlusion_bins, args.per_category, args.workers,

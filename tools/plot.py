@@ -23,6 +23,7 @@ from vatrack.apis.chart_sources import SourceOptions, default_metrics, read_syst
 from vatrack.apis.errors import user_message
 from vatrack.evaluation.protocols import PROTOCOLS
 from vatrack.files import load_annotations
+from vatrack.files.printing import print_any_name
 from vatrack.files.result_file import iter_results
 from vatrack.structures import MASK_KINDS
 from vatrack.visualization.bar_chart import ChartLayout, bar_chart, choose_metrics
@@ -142,6 +143,7 @@ def run_strip(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw a figure; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     try:
         check_format(args.out)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from vatrack.files.printing import print_any_name
 from vatrack.synthetic.paint_annotations import render_annotations
 
 
@@ -40,6 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Paint all frames; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     try:
         with tqdm(desc='painting', unit='frame', disable=None) as bar:

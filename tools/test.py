@@ -30,6 +30,7 @@ from vatrack.apis.command_line import parse_run_args
 from vatrack.apis.errors import USER_ERRORS, user_message
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.evaluation.protocols import PROTOCOLS, get_protocol
+from vatrack.files.printing import print_any_name
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -70,6 +71,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Test or score; returns the exit code."""
+    print_any_name()
     args = parse_args(argv)
     try:
         config_path, weights = find_run(args.config, args.weights)

@@ -28,6 +28,8 @@ _LARGEST = float_info.max
 # No integer of the format reaches it.
 _INTEGERS = 1 << 63
 _NUMBERS = frozenset((int, float))
+# Pixels are whole in a float up to there.
+_FAR = 1 << 53
 # Longest string that can still be an empty mask: one run of 2**32 pixels and a few empty runs.
 _EMPTY_LENGTH = 12
 
@@ -241,18 +243,18 @@ def wrong_runs(objects: Sequence[dict[str, RLE]]) -> Iterator[tuple[int, str]]:
 
 
 def read_box(value: Any, key: str) -> Box:
-    """An [x, y, w, h] box as (x1, y1, x2, y2); finite, with a positive area."""
+    """An [x, y, w, h] box as (x1, y1, x2, y2); of a positive area, also as floats."""
     if type(value) is list and len(value) == 4:
         x, y, width, height = value
         if (type(x) in _NUMBERS and type(y) in _NUMBERS and type(width) in _NUMBERS
-                and type(height) in _NUMBERS and -_LARGEST <= x <= _LARGEST
-                and -_LARGEST <= y <= _LARGEST and 0 < width <= _LARGEST
-                and 0 < height <= _LARGEST):
+                and type(height) in _NUMBERS and -_FAR < x < _FAR and -_FAR < y < _FAR
+                and 0 < width < _FAR and 0 < height < _FAR):
             right, bottom = x + width, y + height
-            if x < right <= _LARGEST and y < bottom <= _LARGEST:
+            if x < right and y < bottom:
                 return x, y, right, bottom
-    fault = ('have a positive width and height' if type(value) is list and len(value) == 4
-             and all(map(is_number, value)) else 'be four finite numbers [x, y, w, h]')
+    fault = ('have a positive width and height, and lie within 2**53 pixels'
+             if type(value) is list and len(value) == 4 and all(map(is_number, value)) else
+             'be four finite numbers [x, y, w, h]')
     raise AnnotationError(f"'{key}' must {fault}, got {_short(value)}; correct it, or remove it to "
                           'use the box of the mask')
 
@@ -279,6 +281,9 @@ def check_runs(rle: RLE) -> None:
     except ValueError as error:
         raise AnnotationError(str(error)) from error
     height, width = rle['size']
+    if runs[0] >= 0 and len(runs) > 1 and runs[1:].min() == 0:
+        raise AnnotationError('counts holds a run of no pixel behind the first one; encode the '
+                              'mask again')
     if runs.min() < 0 or runs.sum() != height * width:
         raise AnnotationError(f'counts describes {runs.sum()} pixels (shortest run {runs.min()}), '
                               f'but the mask has {height} x {width}; encode the mask again')
@@ -339,7 +344,22 @@ def _compress(counts: list[Any], key: str, size: list[int]) -> RLE:
     if not valid or sum(counts) != size[0] * size[1]:
         raise AnnotationError(f"'{key}' has run lengths {_short(counts)} that do not add up to "
                               f'{size[0]} x {size[1]} pixels; encode the mask again')
-    return {'size': list(size), 'counts': _encode_runs(counts, size)}
+    return {'size': list(size), 'counts': _encode_runs(_without_gaps(counts), size)}
+
+
+def _without_gaps(counts: list[int]) -> list[int]:
+    """Join runs that one of no pixel parts, which pycocotools cannot merge or compare."""
+    if 0 not in counts[1:]:
+        return counts
+    joined = counts[:1]
+    for index, run in enumerate(counts[1:], start=1):
+        if not run:
+            continue
+        if index % 2 == len(joined) % 2:
+            joined.append(run)
+        else:
+            joined[-1] += run
+    return joined
 
 
 def _encode_runs(counts: list[int], size: list[int]) -> str:

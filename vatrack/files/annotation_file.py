@@ -317,7 +317,7 @@ def resolve_image(root: str | Path, file_name: str, video: str | None = None) ->
     if path.is_file():
         return path
     for suffix in IMAGE_SUFFIXES:
-        other = path.with_suffix(suffix)
+        other = path.parent / f'{path.stem}{suffix}'
         if other.is_file():
             return other
     if '\\' in file_name:  # written on Windows

@@ -74,8 +74,9 @@ def parse_counts(counts: str) -> np.ndarray:
 def are_whole(rles: Sequence[RLE]) -> bool:
     """Whether the runs of every RLE add up to its image; many are parsed together.
 
-    pycocotools does not test this itself: on a damaged string it returns arbitrary
-    pixels, never returns, or crashes, depending on the function.
+    None but the first may be of no pixel. pycocotools does not test this itself: on a
+    damaged string it returns arbitrary pixels, never returns, or crashes, depending on
+    the function.
 
     Args:
         rles: ``{'size': [H, W], 'counts': str}``; what is no such thing is not whole.
@@ -100,8 +101,10 @@ def _are_whole(rles: Sequence[RLE]) -> bool:
             or (np.append(-1, unfinished)[before] == ends - 1).any()):
         return False
     _sum_differences(numbers, starts)
-    return bool(numbers.min() >= 0
-                and (np.add.reduceat(numbers, starts, dtype=np.int64) == pixels).all())
+    totals = np.add.reduceat(numbers, starts, dtype=np.int64)
+    shortest_first = numbers[starts].min()
+    numbers[starts] = 1  # only the first run may be of no pixel
+    return bool(shortest_first >= 0 and numbers.min() > 0 and (totals == pixels).all())
 
 
 def _differences(counts: str) -> tuple[np.ndarray, np.ndarray]:

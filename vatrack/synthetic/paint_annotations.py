@@ -7,6 +7,7 @@ amodal mask, so that detection and tracking can be learnt from the pictures.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,13 +155,13 @@ def _resized_entry(entry: dict[str, Any], shape: list[int],
 
 def _check(annotations: AnnotationFile, target: Path) -> None:
     """Refuse what cannot be painted, before anything is written."""
-    if Path(annotations.path).resolve() == target.resolve():
+    if os.path.realpath(annotations.path) == os.path.realpath(target):
         raise AnnotationError(f'{target}: the output would replace the annotation file itself; '
                               'choose another output folder')
-    folder = target.parent.resolve()
+    folder = Path(os.path.realpath(target.parent))
     for video, frame in annotations.frames:
         where = f'{annotations.path}: video {video.name}, frame {frame.file_name}'
-        if not (folder / frame.file_name).resolve().is_relative_to(folder):
+        if not Path(os.path.realpath(folder / frame.file_name)).is_relative_to(folder):
             raise AnnotationError(f'{where} would lie outside {folder}; make the file names '
                                   'relative')
         for instance in frame.instances:

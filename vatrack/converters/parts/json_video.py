@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -137,7 +138,7 @@ def options_of(args: argparse.Namespace) -> JsonOptions:
         raise ConversionError(f'--frames {args.frames} needs the frames; say where they are: '
                               '--images ROOT')
     out = Path(args.out, f'{args.split or Path(args.source).stem}.json')
-    if out.resolve() == Path(args.source).resolve():
+    if os.path.realpath(out) == os.path.realpath(args.source):
         raise ConversionError(f'{out}: is the file to convert, which stays as it is; state another '
                               '--split or --out')
     return JsonOptions(out, None if args.no_images else Path(args.images), args.frames, args.kind,
@@ -162,7 +163,8 @@ def _place_frames(videos: Sequence[JsonVideo], options: JsonOptions) -> Path | N
                               'names are relative to, or --no-images')
     found = list(_find_frames(videos, options.images))
     target = options.out.with_suffix('')
-    if options.frames == 'reference' or target.resolve() == options.images.resolve():
+    if options.frames == 'reference' or os.path.realpath(target) == os.path.realpath(
+            options.images):
         return options.images
     if options.frames == 'link':
         place(options.images, target, link=True)

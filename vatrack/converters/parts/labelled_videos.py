@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def write_dataset(dataset: LabelledDataset, output: Output, rules: ShapeRules,
     """
     maker = ObjectMaker(dataset.classes, dataset.kinds, rules)
     path = output.folder / f'{output.split}.json'
-    in_place = output.images.resolve() == dataset.root.resolve()
+    in_place = os.path.realpath(output.images) == os.path.realpath(dataset.root)
     mode = 'none' if in_place else output.frames
     num_frames = sum(len(video.images) for video in dataset.videos)
     with AnnotationWriter(path, dict(enumerate(dataset.classes, start=1))) as writer, \

@@ -8,6 +8,7 @@ and :mod:`~vatrack.converters.labelling.cvat.frames`.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +114,7 @@ def find_tasks(root: Path) -> list[tuple[str, Path]]:
 
 
 def _name(path: Path) -> str:
-    return path.resolve().parent.name if path.name == 'annotations.xml' else path.stem
+    return Path(os.path.realpath(path)).parent.name if path.name == 'annotations.xml' else path.stem
 
 
 def _read_task(path: Path) -> CvatHead:
@@ -147,8 +148,8 @@ def _place(tasks: Sequence[CvatTask], root: Path, options: CvatOptions,
                               'separately')
     if output.images.is_symlink():
         raise ConversionError(f'{output.images}: is a link, so that frames would be written to '
-                              f'{output.images.resolve()}; remove the link or choose another '
-                              'output folder')
+                              f'{os.path.realpath(output.images)}; remove the link or choose '
+                              'another output folder')
     for each in films:
         each.extract(output.images / each.name / 'images', options.image_format)
     return Output(output.folder, output.split, 'reference'), output.images
