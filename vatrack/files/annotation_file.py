@@ -8,7 +8,7 @@ unchanged.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,29 +45,34 @@ def frame_size(entry: Entry) -> tuple[int, int]:
     return height, width
 
 
+def _add(frames: Sequence[Frame], objects: Sequence[Instance]) -> None:
+    for frame, instance in zip(frames, objects, strict=True):
+        frame.instances.append(instance)
+
+
 class AnnotationParser:
     """Turns entries into dataclasses, list by list in the order of :data:`LISTS`.
 
     Args:
         path: The file, for messages.
         report: Called with one message per wrong entry, which is left out.
-        keep: Called with every object and its frame; by default the frame
-            collects its objects.
+        keep: Called with the frames of some objects, and the objects; by
+            default each frame collects its own.
     """
 
     def __init__(self, path: str | Path, report: Callable[[str], None],
-                 keep: Callable[[Frame, Instance], None] | None = None) -> None:
+                 keep: Callable[[Sequence[Frame], Sequence[Instance]], None] = _add) -> None:
         self.path, self.report = path, report
         self.categories: dict[int, str] = {}
         self.videos: dict[int, Video] = {}
-        self._keep = keep or (lambda frame, instance: frame.instances.append(instance))
+        self._keep = keep
         self._video_indices: dict[int, int] = {}
         # By image id; the last part maps the instance ids of the frame to annotation ids.
         self._images: dict[int, tuple[Frame, Video, list[int], dict[int, int]]] = {}
         self._positions: set[tuple[int, int]] = set()
         self._annotation_ids: set[int] = set()
-        # Objects whose masks wait to be checked together: index of the entry, frame, object.
-        self._waiting: list[tuple[int, Frame, Instance]] = []
+        # What waits to be checked together: indices of entries, their frames, their objects.
+        self._waiting: tuple[list[int], list[Frame], list[Instance]] = [], [], []
         self._index = 0
 
     def read(self, name: str, index: int, entry: Any) -> None:
@@ -102,13 +107,14 @@ class AnnotationParser:
 
     def _keep_waiting(self) -> None:
         """Keep the objects that wait, and report those whose masks are damaged."""
-        waiting, self._waiting = self._waiting, []
-        faults = dict(wrong_runs([instance.masks for _, _, instance in waiting]))
-        for position, (index, frame, instance) in enumerate(waiting):
-            if position in faults:
-                self._report('annotations', index, {'id': instance.id}, faults[position])
-            else:
-                self._keep(frame, instance)
+        (indices, frames, objects), self._waiting = self._waiting, ([], [], [])
+        faults = dict(wrong_runs([instance.masks for instance in objects]))
+        for position, fault in faults.items():
+            self._report('annotations', indices[position], {'id': objects[position].id}, fault)
+        for position in reversed(faults):
+            del frames[position], objects[position]
+        if objects:
+            self._keep(frames, objects)
 
     def _order_frames(self) -> None:
         for video in self.videos.values():
@@ -160,12 +166,16 @@ class AnnotationParser:
                 f'(id {owners[instance_id]}); an object has one entry per frame: remove one')
         category_id = _known(entry, 'category_id', self.categories, 'categories')
         masks = read_masks(entry, size)
-        self._waiting.append((self._index, frame, Instance(
+        made = Instance(
             annotation_id, instance_id, category_id, masks, read_boxes(entry, masks),
-            read_occlusion(entry, masks), flag(entry, 'iscrowd'))))
+            read_occlusion(entry, masks), flag(entry, 'iscrowd'))
+        indices, frames, objects = self._waiting
+        indices.append(self._index)
+        frames.append(frame)
+        objects.append(made)
         owners[instance_id] = annotation_id
         self._annotation_ids.add(annotation_id)
-        if len(self._waiting) == _TOGETHER:
+        if len(objects) == _TOGETHER:
             self._keep_waiting()
 
     _READERS: ClassVar = dict(categories=_category, videos=_video, images=_image,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -231,18 +232,21 @@ class _IndexBuilder:
     def _category_positions(self) -> dict[int, int]:
         return {id_: position for position, id_ in enumerate(self._category_names)}
 
-    def _keep(self, frame: Frame, instance: Instance) -> None:
-        self._frames.append(self._frame_positions[frame.id])
-        self._ids.append(instance.id)
-        self._instance_ids.append(instance.instance_id)
-        self._categories.append(self._category_positions[instance.category_id])
-        self._occlusions.append(_NO_BOX[0] if instance.occlusion is None else instance.occlusion)
-        self._iscrowd.append(instance.iscrowd)
+    def _keep(self, frames: Sequence[Frame], objects: Sequence[Instance]) -> None:
+        frame_positions, positions = self._frame_positions, self._category_positions
+        self._frames.extend([frame_positions[frame.id] for frame in frames])
+        self._ids.extend([each.id for each in objects])
+        self._instance_ids.extend([each.instance_id for each in objects])
+        self._categories.extend([positions[each.category_id] for each in objects])
+        self._occlusions.extend([_NO_BOX[0] if each.occlusion is None else each.occlusion
+                                 for each in objects])
+        self._iscrowd.extend([each.iscrowd for each in objects])
         for kind, boxes in self._bboxes.items():
-            boxes.extend(instance.bboxes.get(kind, _NO_BOX))
-            counts = instance.masks[kind]['counts'] if kind in instance.masks else ''
-            self._counts += counts.encode('ascii')
-            self._lengths.append(len(counts))
+            boxes.extend(chain.from_iterable([each.bboxes.get(kind, _NO_BOX) for each in objects]))
+        counts = [each.masks[kind]['counts'] if kind in each.masks else '' for each in objects
+                  for kind in MASK_KINDS]
+        self._counts += ''.join(counts).encode('ascii')
+        self._lengths.extend(map(len, counts))
         if len(self._counts) > _BLOB_BYTES:
             self._flush_masks()
 
