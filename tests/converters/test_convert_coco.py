@@ -24,7 +24,7 @@ from pycocotools.coco import COCO
 
 from vatrack.converters import ConversionError
 from vatrack.converters.coco.convert import convert_coco
-from vatrack.converters.coco.source import ByPattern, Grouping, one_by_one
+from vatrack.converters.coco.source import ByPattern, Grouping, Image, one_by_one
 from vatrack.converters.parts.json_video import JsonOptions
 from vatrack.files import check_annotations, load_annotations
 from vatrack.files.foreign.coco import export_coco
@@ -44,6 +44,10 @@ def convert(tmp_path: Path, content: dict, grouping: Grouping | None = None, stu
 def names_of(path: Path) -> dict[str, list[str]]:
     return {video.name: [frame.file_name for frame in video.frames]
             for video in load_annotations(path).videos}
+
+
+def test_a_file_name_that_is_a_folder_makes_a_name():
+    assert one_by_one(Image(1, '/', [4, 4], None, None)) == (1, '/')
 
 
 def test_round_trip(tmp_path):

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from io import BytesIO, TextIOWrapper
 
 import pytest
 from made_foreign import coco_video, written, ytvis
 
 from vatrack.converters.commands import COMMANDS
 from vatrack.files import AnnotationError, AnnotationIndex, load_annotations
+from vatrack.pipes import quiet_pipes
 
 
 def _single_images() -> dict:
@@ -43,6 +46,27 @@ def test_usage_errors_end_with_2(run_tool, capsys):
 def test_check_names_a_missing_file(tmp_path, run_tool, capsys):
     assert run_tool('convert', 'check', tmp_path / 'gone.json') == 1
     assert 'gone.json: no such annotation file' in capsys.readouterr().out
+
+
+def test_names_that_are_no_text_are_printed(tmp_path, run_tool, monkeypatch):
+    """As on a terminal, where printing one would end the program."""
+    path = written(tmp_path, dict(
+        categories=[dict(id=1, name='caf\udce9')], annotations=[], images=[
+            dict(id=1, video_id=1, frame_id=0, file_name='a.png')],
+        videos=[dict(id=1, name='v', width=4, height=4)]))
+    monkeypatch.setattr(sys, 'stdout', TextIOWrapper(BytesIO(), 'utf-8', 'strict'))
+    quiet_pipes()  # as every tool does first of all
+    assert run_tool('convert', 'check', path) == 0
+    sys.stdout.seek(0)
+    assert r'caf\udce9' in sys.stdout.read()
+
+
+@pytest.mark.parametrize('name', ['ytvis', 'coco-video', 'kins'])
+def test_a_link_to_itself_cannot_be_read(tmp_path, run_tool, capsys, name):
+    (tmp_path / 'loop.json').symlink_to('loop.json')
+    assert run_tool('convert', name, tmp_path / 'loop.json', '--no-images', '--out',
+                    tmp_path / 'out') == 1
+    assert 'loop.json' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('content', 'advice'), [

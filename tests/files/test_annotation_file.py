@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 
 from vatrack.files import AnnotationError, class_names, load_annotations, resolve_image
 from vatrack.structures import Instance
@@ -241,6 +242,8 @@ def append(name: str, item) -> object:
 
 
 NAN = float('nan')
+GAP = coco_mask.frPyObjects({'size': [HEIGHT, WIDTH], 'counts': [5, 2, 0, 25]}, HEIGHT,
+                            WIDTH)['counts'].decode()
 NEGATIVE = 'b0Kc0'  # runs of 18, -5 and 19 pixels, 32 in all
 OF_LARGER_IMAGE = rle_ops.encode(np.ones((1, 20, 20), bool))[0]['counts']
 WRONG_SIZE = {'size': [WIDTH, HEIGHT], 'counts': AMODAL['counts']}
@@ -304,6 +307,8 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
     (dict(visible_mask={'size': [4, 8], 'counts': AMODAL['counts'] * 2}),
      ["'visible_mask': counts describes"]),
     (dict(amodal_mask={'size': [4, 8], 'counts': NEGATIVE}), ['shortest run -5']),
+    (dict(visible_mask={'size': [4, 8], 'counts': GAP}), ["'visible_mask': counts holds a run of "
+                                                          'no pixel']),
     (dict(amodal_mask={'size': [4, 8], 'counts': 'PPPPPPPP0'}), ['a run above 2**32 pixels']),
     (dict(amodal_mask={'size': [4., 8], 'counts': AMODAL['counts']}), ['size [4.0, 8]']),
     (dict(amodal_mask={'size': 4, 'counts': AMODAL['counts']}), ['size 4, but the image']),
@@ -316,6 +321,8 @@ FAULTS += [(change('annotations', 0, **values), 'annotations[0] (id 0):', parts)
     (dict(bbox=[AMODAL_XYWH, [1, 1]], bbox_visible=None), ["'bbox' must be four finite numbers"]),
     (dict(bbox_visible=[1, 1, 0, 0]), ["'bbox_visible' must have a positive width"]),
     (dict(bbox_visible=[True, 1, 2, 3]), ["'bbox_visible' must be four finite"]),
+    (dict(bbox=[2**63 - 1, 1, 2, 2]), ["'bbox' must have a positive width", 'within 2**53']),
+    (dict(bbox=[1e15, 1, 1e-9, 2]), ["'bbox' must have a positive width"]),
     (dict(bbox_amodal=[1, 1, -4, 2]), ["'bbox_amodal' must have a positive width"]),
     (dict(occlude_rate=NAN), ["'occlude_rate' must be a number in [0, 1], got nan"]),
     (dict(occlude_rate=1.2), ["'occlude_rate' must be a number in [0, 1], got 1.2"]),
@@ -397,6 +404,22 @@ def test_resolve_image_prefers_the_name_given(tmp_path):
     for suffix in ('png', 'bmp', 'jpg'):
         (tmp_path / f'f.{suffix}').touch()
     assert resolve_image(tmp_path, 'f.bmp').name == 'f.bmp'
+
+
+@pytest.mark.parametrize('name', ['/', '.', '..'])
+def test_names_of_folders_are_no_frames(name, tmp_path):
+    with pytest.raises(AnnotationError, match='no frame'):
+        resolve_image(tmp_path, name)
+
+
+def test_runs_of_no_pixel_in_a_list_are_joined(tmp_path):
+    """pycocotools decodes such a mask, but compares and merges it wrongly, or never returns."""
+    runs = [0, 0, 1, 2, 0, 3, 4, 0, 0, 22]
+    mask = only_instance(tmp_path, amodal_mask={'size': [4, 8], 'counts': runs},
+                         visible_mask=None, bbox_visible=None).masks['amodal']
+    pixels = np.repeat(np.arange(len(runs)) % 2, runs).reshape(8, 4).T
+    assert (rle_ops.decode([mask], (4, 8))[0] == pixels).all()
+    assert rle_ops.parse_counts(mask['counts']).tolist() == [1, 5, 4, 22]
 
 
 def test_resolve_image_names_video_and_file(tmp_path):

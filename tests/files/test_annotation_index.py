@@ -230,8 +230,14 @@ def test_a_damaged_index_is_built_anew(name, content, tmp_path, cache):
 
 def test_a_file_that_changes_while_it_is_read(tmp_path, cache, monkeypatch):
     path = write(tmp_path / 'a.json', tiny(entry()))
-    hashes = iter('abc')
-    monkeypatch.setattr(annotation_index, 'content_hash', lambda path: next(hashes))
+    real = annotation_index.content_hash
+
+    def hash_then_change(path):
+        found = real(path)
+        path.write_text(path.read_text() + ' ')
+        return found
+
+    monkeypatch.setattr(annotation_index, 'content_hash', hash_then_change)
     with pytest.raises(AnnotationError, match=r'a\.json: changed while it was being read'):
         AnnotationIndex.open(path)
     assert not [*cache.glob('*/*/')]

@@ -6,9 +6,8 @@ what is wrong and the remedy; the caller puts file and entry in front.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from sys import float_info
 from typing import Any
 
@@ -24,10 +23,13 @@ Entry = dict[str, Any]
 
 # Rounding of `1 - visible / amodal` by whoever wrote the file.
 _RATE_SLACK = 1e-6
-_MASK_KEYS = ('amodal_mask', 'visible_mask', 'segm_visible', 'segmentation')
+_BOX_KEYS = {kind: f'bbox_{kind}' for kind in MASK_KINDS}
 _LARGEST = float_info.max
-# Entries whose masks are checked together.
-_TOGETHER = 128
+# No integer of the format reaches it.
+_INTEGERS = 1 << 63
+_NUMBERS = frozenset((int, float))
+# Pixels are whole in a float up to there.
+_FAR = 1 << 53
 # Longest string that can still be an empty mask: one run of 2**32 pixels and a few empty runs.
 _EMPTY_LENGTH = 12
 
@@ -35,7 +37,7 @@ _EMPTY_LENGTH = 12
 def integer(entry: Entry, key: str, minimum: int | None = None) -> int:
     """Value of a required integer key; bool and float do not pass."""
     value = entry[key] if key in entry else _required(entry, key)
-    if type(value) is not int or value.bit_length() > 63:
+    if type(value) is not int or not -_INTEGERS < value < _INTEGERS:
         raise AnnotationError(f"'{key}' must be an integer, got {_short(value)}; correct the value "
                               '(at most 64 bits)')
     if minimum is not None and value < minimum:
@@ -76,20 +78,7 @@ def flag(entry: Entry, key: str) -> bool:
     return bool(value)
 
 
-def check_masks_ahead(entries: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """Entries of ``annotations``, each with ``checked`` for :func:`read_masks`.
-
-    The masks of many entries are parsed together, which costs little; one by one
-    it would take most of the time of reading a file.
-    """
-    entries = iter(entries)
-    while batch := list(islice(entries, _TOGETHER)):
-        checked = rle_ops.are_whole(list(_compressed_masks(batch)))
-        for entry in batch:
-            yield entry, checked
-
-
-def read_masks(entry: Entry, size: list[int], checked: bool = False) -> dict[str, RLE]:
+def read_masks(entry: Entry, size: list[int]) -> dict[str, RLE]:
     """Masks of an annotation by kind.
 
     A kind has the mask named after it, else its part of ``segmentation``: a
@@ -97,30 +86,27 @@ def read_masks(entry: Entry, size: list[int], checked: bool = False) -> dict[str
     mask and visible otherwise. ``segm_visible`` is an older name of
     ``visible_mask``.
 
+    Their runs are left to :func:`wrong_runs`, for many entries together: one by
+    one it would take most of the time of reading a file. Until then the masks
+    can be measured, but not decoded or merged.
+
     Args:
         entry: Entry of ``annotations``.
         size: [H, W] of the image.
-        checked: What :func:`check_masks_ahead` says of the entry.
 
     Returns:
         {kind: RLE} of the annotated kinds. The visible mask is empty where the
         object is fully hidden; the other masks have at least one pixel.
     """
-    visible_key = 'visible_mask' if entry.get('visible_mask') is not None else 'segm_visible'
-    keys = {'amodal': 'amodal_mask', 'visible': visible_key}
-    values = {kind: entry.get(key) for kind, key in keys.items()}
-    if entry.get('segmentation') is not None and None in values.values():
-        for kind, value in _read_segmentation(entry['segmentation'], values).items():
-            if values[kind] is None:
-                keys[kind], values[kind] = 'segmentation', value
-    masks = {kind: read_rle(value, keys[kind], size, checked) for kind, value in values.items()
-             if value is not None}
+    named = _named_masks(entry)
+    masks = {kind: readable_rle(value, key, size) for kind, (key, value) in named.items()}
     if not masks:
         raise AnnotationError("has none of 'amodal_mask', 'visible_mask' and 'segmentation'; add "
                               'a mask as RLE or remove the entry')
     whole = 'amodal' if 'amodal' in masks else 'visible'
     if _is_empty(masks[whole]):
-        raise AnnotationError(f"'{keys[whole]}' has no pixel; an object without pixels has no "
+        read_rle(masks[whole], named[whole][0], size)
+        raise AnnotationError(f"'{named[whole][0]}' has no pixel; an object without pixels has no "
                               'entry in that frame: remove the entry')
     return masks
 
@@ -146,18 +132,21 @@ def read_boxes(entry: Entry, masks: dict[str, RLE]) -> dict[str, Box]:
     boxes = {}
     # The visible box comes first, because it tells what a lone `bbox` is.
     for index, kind in ((1, 'visible'), (0, 'amodal')):
-        key, value = f'bbox_{kind}', entry.get(f'bbox_{kind}')
-        if value is None and paired:
-            key, value = 'bbox', bare[index]
-        elif value is None and bare is not None and _is_box_of(kind, bare, masks, boxes):
-            key, value = 'bbox', bare
         mask = masks.get(kind)
         if mask is not None and _is_empty(mask):
             continue
+        key = _BOX_KEYS[kind]
+        box = value = entry.get(key)
         if value is not None:
-            boxes[kind] = read_box(value, key)
-        elif mask is not None:
-            boxes[kind] = _tight_box(mask)
+            box = read_box(value, key)
+        elif paired and bare[index] is not None:
+            box = read_box(bare[index], 'bbox')
+        elif bare is not None and not paired:
+            box = _lone_box(kind, bare, masks, boxes)
+        if box is None and mask is not None:
+            box = _tight_box(mask)
+        if box is not None:
+            boxes[kind] = box
     return boxes
 
 
@@ -181,7 +170,7 @@ def occlusion_rate(visible: int, amodal: int) -> float:
 
 
 def read_rle(value: Any, key: str, size: list[int], checked: bool = False) -> RLE:
-    """A mask as compressed RLE.
+    """A mask as compressed RLE whose runs add up to its size.
 
     Args:
         value: Compressed RLE (returned as it is), or uncompressed RLE whose
@@ -194,6 +183,20 @@ def read_rle(value: Any, key: str, size: list[int], checked: bool = False) -> RL
         AnnotationError: Polygons, another size, missing or mistyped parts, or
             runs that do not add up to the size.
     """
+    rle = readable_rle(value, key, size)
+    if not checked:
+        try:
+            check_runs(rle)
+        except AnnotationError as error:
+            raise AnnotationError(f"'{key}': {error}") from None
+    return rle
+
+
+def readable_rle(value: Any, key: str, size: list[int]) -> RLE:
+    """As :func:`read_rle`, but ``counts`` is only known to hold numbers, not those of the size.
+
+    pycocotools measures such a mask without harm. It must not decode or merge it.
+    """
     if type(value) is list:
         raise AnnotationError(
             f"'{key}' holds polygons or a list of unknown meaning; masks must be RLE: convert a "
@@ -203,35 +206,57 @@ def read_rle(value: Any, key: str, size: list[int], checked: bool = False) -> RL
         raise AnnotationError(f"'{key}' must be an RLE {{'size': [H, W], 'counts': str}}, got "
                               f'{_short(value)}; convert the mask to RLE')
     if value['size'] != size:
-        raise AnnotationError(f"'{key}' has size {value['size']}, but the image is {size} [H, W]; "
-                              'encode the mask at the size of its image')
+        raise AnnotationError(f"'{key}' has size {_short(value['size'])}, but the image is {size} "
+                              '[H, W]; encode the mask at the size of its image')
     counts = value['counts']
     if type(counts) is list:
         return _compress(counts, key, size)
     if type(counts) is not str or not counts or not counts.isascii():
         raise AnnotationError(f"'{key}' has counts {_short(counts)}, expected a COCO RLE string "
                               'or a list of run lengths; encode the mask again')
-    if not checked:
-        if not all(type(side) is int for side in value['size']):
-            raise AnnotationError(f"'{key}' has size {value['size']}; give integers")
-        try:
-            check_runs(value)
-        except AnnotationError as error:
-            raise AnnotationError(f"'{key}': {error}") from None
+    # The last symbol must end a number, and none end the string before: C would read on.
+    if not '0' <= counts[-1] < 'P' or '\0' in counts:
+        raise AnnotationError(f"'{key}': counts is not a COCO RLE string; encode the mask again")
+    if {*map(type, value['size'])} != {int}:
+        raise AnnotationError(f"'{key}' has size {value['size']}; give integers")
     return value
 
 
+def wrong_runs(objects: Sequence[dict[str, RLE]]) -> Iterator[tuple[int, str]]:
+    """Find the objects of which the runs of a mask do not add up to its size.
+
+    Args:
+        objects: Masks by kind of each object; many are parsed together.
+
+    Returns:
+        Position and fault of each such object.
+    """
+    if rle_ops.are_whole([rle for masks in objects for rle in masks.values()]):
+        return
+    for position, masks in enumerate(objects):
+        for kind, rle in masks.items():
+            try:
+                check_runs(rle)
+            except AnnotationError as error:
+                yield position, f"'{kind}_mask': {error}"
+                break
+
+
 def read_box(value: Any, key: str) -> Box:
-    """An [x, y, w, h] box as (x1, y1, x2, y2); finite, with a positive area."""
-    if type(value) is not list or len(value) != 4 or not all(map(is_number, value)):
-        raise AnnotationError(f"'{key}' must be four finite numbers [x, y, w, h], got "
-                              f'{_short(value)}; correct it, or remove it to use the box of the '
-                              'mask')
-    x, y, width, height = value
-    if width <= 0 or height <= 0:
-        raise AnnotationError(f"'{key}' must have a positive width and height, got {value}; "
-                              'correct it, or remove it to use the box of the mask')
-    return x, y, x + width, y + height
+    """An [x, y, w, h] box as (x1, y1, x2, y2); of a positive area, also as floats."""
+    if type(value) is list and len(value) == 4:
+        x, y, width, height = value
+        if (type(x) in _NUMBERS and type(y) in _NUMBERS and type(width) in _NUMBERS
+                and type(height) in _NUMBERS and -_FAR < x < _FAR and -_FAR < y < _FAR
+                and 0 < width < _FAR and 0 < height < _FAR):
+            right, bottom = x + width, y + height
+            if x < right and y < bottom:
+                return x, y, right, bottom
+    fault = ('have a positive width and height, and lie within 2**53 pixels'
+             if type(value) is list and len(value) == 4 and all(map(is_number, value)) else
+             'be four finite numbers [x, y, w, h]')
+    raise AnnotationError(f"'{key}' must {fault}, got {_short(value)}; correct it, or remove it to "
+                          'use the box of the mask')
 
 
 def is_number(value: Any) -> bool:
@@ -256,42 +281,45 @@ def check_runs(rle: RLE) -> None:
     except ValueError as error:
         raise AnnotationError(str(error)) from error
     height, width = rle['size']
+    if runs[0] >= 0 and len(runs) > 1 and runs[1:].min() == 0:
+        raise AnnotationError('counts holds a run of no pixel behind the first one; encode the '
+                              'mask again')
     if runs.min() < 0 or runs.sum() != height * width:
         raise AnnotationError(f'counts describes {runs.sum()} pixels (shortest run {runs.min()}), '
                               f'but the mask has {height} x {width}; encode the mask again')
 
 
-def _compressed_masks(entries: Iterable[Any]) -> Iterator[RLE]:
-    last = None
-    for entry in entries:
-        for key in _MASK_KEYS if type(entry) is dict else ():
-            value = entry.get(key)
-            for part in value if type(value) is list else (value,):
-                # Both masks of an object that nothing covers are the same.
-                if type(part) is dict and type(part.get('counts')) is str and part != last:
-                    yield (last := part)
+def _named_masks(entry: Entry) -> dict[str, tuple[str, Any]]:
+    """Raw masks of an annotation by kind, each with the key that it stands under."""
+    visible_key = 'visible_mask' if entry.get('visible_mask') is not None else 'segm_visible'
+    amodal, visible = entry.get('amodal_mask'), entry.get(visible_key)
+    named = {'amodal': ('amodal_mask', amodal), 'visible': (visible_key, visible)}
+    if amodal is not None and visible is not None:
+        return named
+    if (segmentation := entry.get('segmentation')) is not None:
+        for kind, value in _read_segmentation(segmentation, amodal, visible).items():
+            if named[kind][1] is None:
+                named[kind] = 'segmentation', value
+    return {kind: mask for kind, mask in named.items() if mask[1] is not None}
 
 
-def _read_segmentation(segmentation: Any, named: dict[str, Any]) -> dict[str, Any]:
-    """Split ``segmentation`` into masks by kind."""
+def _read_segmentation(segmentation: Any, amodal: Any, visible: Any) -> dict[str, Any]:
+    """Split ``segmentation`` into masks by kind, given those that have names."""
     if type(segmentation) is not list:
-        return {'visible' if named['visible'] is None else 'amodal': segmentation}
+        return {'visible' if visible is None else 'amodal': segmentation}
     if len(segmentation) == 2 and not any(type(part) is list for part in segmentation):
         return {'amodal': segmentation[0], 'visible': segmentation[1]}
-    kind = next(kind for kind in MASK_KINDS if named[kind] is None)
-    return {kind: segmentation}
+    return {'amodal' if amodal is None else 'visible': segmentation}
 
 
-def _is_box_of(kind: str, bare: Any, masks: dict[str, RLE], boxes: dict[str, Box]) -> bool:
-    """Whether a lone ``bbox`` is the box of ``kind``; ``boxes`` has the visible one if known."""
-    if 'amodal' not in masks:
-        return kind == 'visible'
-    if kind == 'visible':
-        return False
-    visible = boxes.get('visible')
-    if visible is None or masks['amodal']['counts'] == masks.get('visible', {}).get('counts'):
-        return True
-    return read_box(bare, 'bbox') != visible
+def _lone_box(kind: str, bare: Any, masks: dict[str, RLE], boxes: dict[str, Box]) -> Box | None:
+    """A lone ``bbox``, if it is the box of ``kind``; ``boxes`` has the visible one if known."""
+    if (kind == 'visible') == ('amodal' in masks):
+        return None
+    box, visible = read_box(bare, 'bbox'), boxes.get('visible')
+    repeats = kind == 'amodal' and box == visible and (
+        masks['amodal']['counts'] != masks.get('visible', {}).get('counts'))
+    return None if repeats else box
 
 
 def _tight_box(rle: RLE) -> Box:
@@ -316,7 +344,22 @@ def _compress(counts: list[Any], key: str, size: list[int]) -> RLE:
     if not valid or sum(counts) != size[0] * size[1]:
         raise AnnotationError(f"'{key}' has run lengths {_short(counts)} that do not add up to "
                               f'{size[0]} x {size[1]} pixels; encode the mask again')
-    return {'size': list(size), 'counts': _encode_runs(counts, size)}
+    return {'size': list(size), 'counts': _encode_runs(_without_gaps(counts), size)}
+
+
+def _without_gaps(counts: list[int]) -> list[int]:
+    """Join runs that one of no pixel parts, which pycocotools cannot merge or compare."""
+    if 0 not in counts[1:]:
+        return counts
+    joined = counts[:1]
+    for index, run in enumerate(counts[1:], start=1):
+        if not run:
+            continue
+        if index % 2 == len(joined) % 2:
+            joined.append(run)
+        else:
+            joined[-1] += run
+    return joined
 
 
 def _encode_runs(counts: list[int], size: list[int]) -> str:

@@ -8,9 +8,8 @@ unchanged.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from vatrack.structures import AnnotationFile, Frame, Instance, Video
 
 from .annotation_entry import (
     Entry,
-    check_masks_ahead,
     flag,
     integer,
     new_name,
@@ -26,12 +24,16 @@ from .annotation_entry import (
     read_masks,
     read_occlusion,
     text,
+    wrong_runs,
 )
 from .errors import AnnotationError
 from .json_stream import JsonStream
 
 #: Top-level lists in the order in which they are read: entries refer to those of earlier lists.
 LISTS = ('categories', 'videos', 'images', 'annotations')
+
+# Objects whose masks are checked together.
+_TOGETHER = 128
 
 
 def frame_size(entry: Entry) -> tuple[int, int]:
@@ -43,35 +45,39 @@ def frame_size(entry: Entry) -> tuple[int, int]:
     return height, width
 
 
+def _add(frames: Sequence[Frame], objects: Sequence[Instance]) -> None:
+    for frame, instance in zip(frames, objects, strict=True):
+        frame.instances.append(instance)
+
+
 class AnnotationParser:
     """Turns entries into dataclasses, list by list in the order of :data:`LISTS`.
 
     Args:
         path: The file, for messages.
         report: Called with one message per wrong entry, which is left out.
-        keep: Called with every object and its frame; by default the frame
-            collects its objects.
+        keep: Called with the frames of some objects, and the objects; by
+            default each frame collects its own.
     """
 
     def __init__(self, path: str | Path, report: Callable[[str], None],
-                 keep: Callable[[Frame, Instance], None] | None = None) -> None:
+                 keep: Callable[[Sequence[Frame], Sequence[Instance]], None] = _add) -> None:
         self.path, self.report = path, report
         self.categories: dict[int, str] = {}
         self.videos: dict[int, Video] = {}
-        self._keep = keep or (lambda frame, instance: frame.instances.append(instance))
+        self._keep = keep
         self._video_indices: dict[int, int] = {}
         # By image id; the last part maps the instance ids of the frame to annotation ids.
         self._images: dict[int, tuple[Frame, Video, list[int], dict[int, int]]] = {}
         self._positions: set[tuple[int, int]] = set()
         self._annotation_ids: set[int] = set()
-        self._masks_checked = False
+        # What waits to be checked together: indices of entries, their frames, their objects.
+        self._waiting: tuple[list[int], list[Frame], list[Instance]] = [], [], []
+        self._index = 0
 
     def read(self, name: str, index: int, entry: Any) -> None:
         """Read entry number ``index`` of the list ``name``, or report what is wrong with it."""
-        self._masks_checked = False
-        self._read(name, index, entry)
-
-    def _read(self, name: str, index: int, entry: Any) -> None:
+        self._index = index
         try:
             if type(entry) is not dict:
                 raise AnnotationError(f'must be an object, got a {type(entry).__name__}; '
@@ -80,23 +86,35 @@ class AnnotationParser:
             if name == 'videos':
                 self._video_indices[entry['id']] = index
         except AnnotationError as error:
-            label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
-            self.report(f'{self.path}: {name}[{index}]{label}: {error}')
+            self._keep_waiting()
+            self._report(name, index, entry, str(error))
 
     def read_all(self, name: str, entries: Iterable[Any]) -> None:
         """Read the whole list ``name``; after images, frames are complete and in order."""
-        if name == 'annotations':
-            for index, (entry, self._masks_checked) in enumerate(check_masks_ahead(entries)):
-                self._read(name, index, entry)
-            return
         for index, entry in enumerate(entries):
-            self._read(name, index, entry)
+            self.read(name, index, entry)
         if name == 'images':
             self._order_frames()
+        self._keep_waiting()
 
     def result(self) -> AnnotationFile:
         """All that was read."""
         return AnnotationFile(str(self.path), self.categories, list(self.videos.values()))
+
+    def _report(self, name: str, index: int, entry: Any, fault: str) -> None:
+        label = f" (id {entry['id']})" if type(entry) is dict and 'id' in entry else ''
+        self.report(f'{self.path}: {name}[{index}]{label}: {fault}')
+
+    def _keep_waiting(self) -> None:
+        """Keep the objects that wait, and report those whose masks are damaged."""
+        (indices, frames, objects), self._waiting = self._waiting, ([], [], [])
+        faults = dict(wrong_runs([instance.masks for instance in objects]))
+        for position, fault in faults.items():
+            self._report('annotations', indices[position], {'id': objects[position].id}, fault)
+        for position in reversed(faults):
+            del frames[position], objects[position]
+        if objects:
+            self._keep(frames, objects)
 
     def _order_frames(self) -> None:
         for video in self.videos.values():
@@ -147,12 +165,18 @@ class AnnotationParser:
                 f"'instance_id' {instance_id} occurs twice in image {image_id}, also in annotation "
                 f'(id {owners[instance_id]}); an object has one entry per frame: remove one')
         category_id = _known(entry, 'category_id', self.categories, 'categories')
-        masks = read_masks(entry, size, self._masks_checked)
-        self._keep(frame, Instance(
+        masks = read_masks(entry, size)
+        made = Instance(
             annotation_id, instance_id, category_id, masks, read_boxes(entry, masks),
-            read_occlusion(entry, masks), flag(entry, 'iscrowd')))
+            read_occlusion(entry, masks), flag(entry, 'iscrowd'))
+        indices, frames, objects = self._waiting
+        indices.append(self._index)
+        frames.append(frame)
+        objects.append(made)
         owners[instance_id] = annotation_id
         self._annotation_ids.add(annotation_id)
+        if len(objects) == _TOGETHER:
+            self._keep_waiting()
 
     _READERS: ClassVar = dict(categories=_category, videos=_video, images=_image,
                               annotations=_annotation)
@@ -272,10 +296,7 @@ def parse_stream(stream: JsonStream, parser: AnnotationParser) -> None:
             heads[key].append(entry)
         elif key == 'annotations' and stream.lists.issuperset(LISTS):
             _parse_heads(heads, parser)
-            # The entries of a list follow one another.
-            own = chain([(key, entry)], takewhile(lambda member: member[0] == 'annotations',
-                                                  members))
-            parser.read_all(key, (entry for _, entry in own))
+            parser.read_all(key, _rest_of_list(key, entry, members))
             is_read = True
     _require_lists(stream)
     if not is_read:
@@ -306,7 +327,7 @@ def resolve_image(root: str | Path, file_name: str, video: str | None = None) ->
     if path.is_file():
         return path
     for suffix in IMAGE_SUFFIXES:
-        other = path.with_suffix(suffix)
+        other = path.parent / f'{path.stem}{suffix}'
         if other.is_file():
             return other
     if '\\' in file_name:  # written on Windows
@@ -320,6 +341,15 @@ def _parse_heads(heads: dict[str, list[Any]], parser: AnnotationParser) -> None:
     for name, entries in heads.items():
         parser.read_all(name, entries)
         entries.clear()
+
+
+def _rest_of_list(key: str, entry: Any, members: Iterator[tuple[str, Any]]) -> Iterator[Any]:
+    """The entries of the list ``key`` from ``entry`` on; they follow one another."""
+    yield entry
+    for other, entry in members:
+        if other != key:
+            return
+        yield entry
 
 
 def _require_lists(stream: JsonStream) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -115,13 +116,14 @@ class AnnotationIndex:
         """
         path = Path(path)
         with file_errors(path):
-            content = content_hash(path)
+            before, content = _state(path), content_hash(path)
 
         def build(folder: Path) -> None:
             with ColumnWriter(folder) as writer:
                 _IndexBuilder(path, writer).build()
             with file_errors(path):
-                changed = content_hash(path) != content
+                # Reading a file of gigabytes once more takes seconds.
+                changed = _state(path) != before and content_hash(path) != content
             if changed:
                 raise AnnotationError(f'{path}: changed while it was being read; start again when '
                                       'it is complete')
@@ -201,7 +203,7 @@ class _IndexBuilder:
         self._instance_ids, self._categories = array('q'), array('q')
         self._bboxes = {kind: array('d') for kind in MASK_KINDS}
         self._occlusions, self._iscrowd = array('d'), array('b')
-        self._spans, self._counts, self._written = array('q'), bytearray(), 0
+        self._lengths, self._counts = array('q'), bytearray()
 
     def build(self) -> None:
         """Read the file and write all columns."""
@@ -231,26 +233,26 @@ class _IndexBuilder:
     def _category_positions(self) -> dict[int, int]:
         return {id_: position for position, id_ in enumerate(self._category_names)}
 
-    def _keep(self, frame: Frame, instance: Instance) -> None:
-        self._frames.append(self._frame_positions[frame.id])
-        self._ids.append(instance.id)
-        self._instance_ids.append(instance.instance_id)
-        self._categories.append(self._category_positions[instance.category_id])
-        self._occlusions.append(_NO_BOX[0] if instance.occlusion is None else instance.occlusion)
-        self._iscrowd.append(instance.iscrowd)
-        for kind in MASK_KINDS:
-            self._bboxes[kind].extend(instance.bboxes.get(kind, _NO_BOX))
-            start = self._written + len(self._counts)
-            if kind in instance.masks:
-                self._counts += instance.masks[kind]['counts'].encode('ascii')
-            self._spans.append(start)
-            self._spans.append(self._written + len(self._counts))
+    def _keep(self, frames: Sequence[Frame], objects: Sequence[Instance]) -> None:
+        frame_positions, positions = self._frame_positions, self._category_positions
+        self._frames.extend([frame_positions[frame.id] for frame in frames])
+        self._ids.extend([each.id for each in objects])
+        self._instance_ids.extend([each.instance_id for each in objects])
+        self._categories.extend([positions[each.category_id] for each in objects])
+        self._occlusions.extend([_NO_BOX[0] if each.occlusion is None else each.occlusion
+                                 for each in objects])
+        self._iscrowd.extend([each.iscrowd for each in objects])
+        for kind, boxes in self._bboxes.items():
+            boxes.extend(chain.from_iterable([each.bboxes.get(kind, _NO_BOX) for each in objects]))
+        counts = [each.masks[kind]['counts'] if kind in each.masks else '' for each in objects
+                  for kind in MASK_KINDS]
+        self._counts += ''.join(counts).encode('ascii')
+        self._lengths.extend(map(len, counts))
         if len(self._counts) > _BLOB_BYTES:
             self._flush_masks()
 
     def _flush_masks(self) -> None:
         self._writer.extend('mask_counts', self._counts)
-        self._written += len(self._counts)
         self._counts.clear()
 
     def _write_frames(self) -> None:
@@ -271,12 +273,14 @@ class _IndexBuilder:
         frames = _int64(self._frames)
         order = np.argsort(frames, kind='stable')
         starts = np.searchsorted(frames[order], np.arange(len(self._frame_positions) + 1))
+        ends = np.cumsum(_int64(self._lengths))
         columns = {
             'ids': _int64(self._ids), 'instance_ids': _int64(self._instance_ids),
             'category_positions': _int64(self._categories),
             'occlusions': np.asarray(self._occlusions, dtype=np.float64),
             'iscrowd': np.asarray(self._iscrowd, dtype=bool),
-            'mask_spans': _int64(self._spans).reshape(-1, len(MASK_KINDS), 2)}
+            'mask_spans': np.stack([ends - self._lengths, ends], axis=1).reshape(
+                -1, len(MASK_KINDS), 2)}
         columns |= {bboxes_field(kind): np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
                     for kind, boxes in self._bboxes.items()}
         # One by one: the sorted copies are large.
@@ -287,6 +291,12 @@ class _IndexBuilder:
     def _write(self, columns: dict[str, np.ndarray]) -> None:
         for name, column in columns.items():
             self._writer.append(name, column)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Facts of a file, some of which change whenever its content does."""
+    facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _int64(values: list | array | np.ndarray) -> np.ndarray:

@@ -74,8 +74,9 @@ def parse_counts(counts: str) -> np.ndarray:
 def are_whole(rles: Sequence[RLE]) -> bool:
     """Whether the runs of every RLE add up to its image; many are parsed together.
 
-    pycocotools does not test this itself: on a damaged string it returns arbitrary
-    pixels, never returns, or crashes, depending on the function.
+    None but the first may be of no pixel. pycocotools does not test this itself: on a
+    damaged string it returns arbitrary pixels, never returns, or crashes, depending on
+    the function.
 
     Args:
         rles: ``{'size': [H, W], 'counts': str}``; what is no such thing is not whole.
@@ -90,35 +91,39 @@ def _are_whole(rles: Sequence[RLE]) -> bool:
     sizes = [rle['size'] for rle in rles]
     pixels = [height * width for height, width in sizes]
     counts = [rle['counts'] for rle in rles]
-    runs, last = _differences(''.join(counts))
-    ends = np.cumsum([len(each) for each in counts])
-    # The run behind the last one of each string, if every string ends with one and has one.
-    past = np.searchsorted(last, ends)
+    numbers, unfinished = _differences(''.join(counts))
+    ends = np.fromiter(map(len, counts), np.intp, len(counts)).cumsum()
+    before = np.searchsorted(unfinished, ends)
+    # The number behind the last one of each string, if every string ends with one and has one.
+    past = ends - before
     starts = np.append(0, past[:-1])
-    if {*map(type, pixels)} != {int} or not all(counts) or (last[past - 1] != ends - 1).any():
+    if ({*map(type, pixels)} != {int} or not all(counts)
+            or (np.append(-1, unfinished)[before] == ends - 1).any()):
         return False
-    _sum_differences(runs, starts)
-    return bool(runs.min() >= 0
-                and (np.add.reduceat(runs, starts, dtype=np.int64) == pixels).all())
+    _sum_differences(numbers, starts)
+    totals = np.add.reduceat(numbers, starts, dtype=np.int64)
+    shortest_first = numbers[starts].min()
+    numbers[starts] = 1  # only the first run may be of no pixel
+    return bool(shortest_first >= 0 and numbers.min() > 0 and (totals == pixels).all())
 
 
 def _differences(counts: str) -> tuple[np.ndarray, np.ndarray]:
-    """The R numbers of a COCO string, int32, and the places where their last symbols are."""
+    """The R numbers of a COCO string, int32, and the places of symbols that more must follow."""
     symbols = np.frombuffer(counts.encode('ascii'), np.uint8) - np.uint8(48)
     goes_on = symbols >= 32
     if not counts or symbols.max() > 63 or goes_on[-1]:
         raise ValueError('counts is not a COCO RLE string; encode the mask again')
-    last = np.flatnonzero(~goes_on)
     # The last symbol of a number holds its highest bits, the first of which is the sign.
-    numbers = ((symbols ^ 16).view(np.int8) - np.int8(16))[last].astype(np.int32)
-    longer = np.flatnonzero(goes_on[last - 1])
-    place = last[longer] - 1
+    numbers = ((symbols[~goes_on] ^ 16).view(np.int8) - np.int8(16)).astype(np.int32)
+    unfinished = np.flatnonzero(goes_on)
+    owner = unfinished - np.arange(len(unfinished))  # so many numbers end before the symbol
+    last = np.flatnonzero(np.diff(owner, append=-1))
     for _ in range(_LONGEST_RUN):
-        if not len(longer):
-            return numbers, last
-        numbers[longer] = numbers[longer] << 5 | symbols[place] & 31
-        more = goes_on[place - 1]
-        longer, place = longer[more], place[more] - 1
+        if not len(last):
+            return numbers, unfinished
+        number = owner[last]
+        numbers[number] = numbers[number] << 5 | symbols[unfinished[last]] & 31
+        last = last[(last > 0) & (owner[last - 1] == number)] - 1
     raise ValueError('counts holds a run above 2**32 pixels; encode the mask again')
 
 

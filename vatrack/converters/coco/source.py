@@ -98,7 +98,8 @@ def by_folder(image: Image) -> tuple[object, str]:
 
 def one_by_one(image: Image) -> tuple[object, str]:
     """Every image is a video of its own."""
-    return image.id, PurePosixPath(image.file_name).with_suffix('').as_posix()
+    path = PurePosixPath(image.file_name)
+    return image.id, (path.parent / path.stem).as_posix()
 
 
 class ByPattern:

@@ -38,8 +38,8 @@ def place(source: Path, target: Path, link: bool) -> None:
     try:
         with output_errors(target):
             if link:
-                original = source.parent.resolve() / source.name
-                temporary.symlink_to(os.path.relpath(original, target.parent.resolve()))
+                original = os.path.join(os.path.realpath(source.parent), source.name)
+                temporary.symlink_to(os.path.relpath(original, os.path.realpath(target.parent)))
             else:
                 shutil.copyfile(source, temporary)
             temporary.replace(target)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from ..command import Command, Converted, Note, add_raw_folder, positive, rate
@@ -101,8 +102,9 @@ def _tell(args: argparse.Namespace, splits: dict[str, Path], images: Path, note:
         if split not in splits:
             note(f'there is no {Path(args.raw_dir, split)}.json, so there is no {split} split')
     if args.frames == 'reference':
+        folder = os.path.realpath(images)
         note('the frames stay where they are; add to train.py and test.py: --cfg-options '
-             + ' '.join(f'{part}_dataloader.dataset.data_prefix.img_path={images.resolve()}/'
+             + ' '.join(f'{part}_dataloader.dataset.data_prefix.img_path={folder}/'
                         for part in ('train', 'val', 'test')))
 
 

@@ -20,6 +20,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,14 +29,15 @@ import numpy as np
 from vatrack.files import AnnotationError
 from vatrack.files.annotation_entry import (
     Entry,
-    check_masks_ahead,
     flag,
     integer,
     read_box,
     read_masks,
     read_occlusion,
+    wrong_runs,
 )
 from vatrack.files.whole_file import replace_when_done
+from vatrack.structures import MASK_KINDS
 
 from ..command import Converted
 from ..common import ConversionError
@@ -45,6 +47,8 @@ from .source import Source, located, stream_annotations
 
 #: Name of a file by the kind of its boxes.
 BOX_VARIANTS = {'amodal': 'amdl_bbox', 'visible': 'visb_bbox', 'both': 'both_bbox'}
+# Annotations whose masks are checked together.
+_TOGETHER = 128
 
 _dumps = json.JSONEncoder(separators=(',', ':')).encode
 
@@ -100,18 +104,32 @@ class _Entries:
         self._keys = array('q')
 
     def __iter__(self) -> Iterator[tuple[Entry, list[float], Any]]:
-        entries = (entry for _, entry in stream_annotations(self._source.path))
-        for index, (entry, checked) in enumerate(check_masks_ahead(entries)):
+        entries = enumerate(entry for _, entry in stream_annotations(self._source.path))
+        while batch := list(islice(entries, _TOGETHER)):
+            yield from self._read(batch)
+
+    def _read(self, batch: Sequence[tuple[int, Any]]
+              ) -> Iterator[tuple[Entry, list[float], Any]]:
+        """Annotations with their numbers; their masks are checked together."""
+        kept = []
+        for index, entry in batch:
             with located(self._source.path, 'annotations', index, entry):
                 reason = self._reason_to_skip(entry)
-                record = None if reason else self._record(entry, checked)
+                record = None if reason else self._record(entry)
             if record and self._max_occlusion is not None and (
                     record['occlude_rate'] > self._max_occlusion):
                 reason = f'occluded by more than {self._max_occlusion}'
             if reason:
                 self.left_out[reason] += 1
-                continue
-            self.written += 1
+            else:
+                kept.append((index, entry, record))
+        masks = [{kind: record[f'{kind}_mask'] for kind in MASK_KINDS} for *_, record in kept]
+        for position, fault in wrong_runs(masks):
+            index, entry, _ = kept[position]
+            with located(self._source.path, 'annotations', index, entry):
+                raise AnnotationError(fault)
+        self.written += len(kept)
+        for _, entry, record in kept:
             yield record, entry['bbox'], entry.get('invisible_mask')
 
     def check_unique(self) -> None:
@@ -137,10 +155,10 @@ class _Entries:
             return 'of other classes'
         return None if integer(entry, 'area', 0) else 'without a pixel'
 
-    def _record(self, entry: Entry, checked: bool) -> Entry:
+    def _record(self, entry: Entry) -> Entry:
         video_id = self._videos[entry['image_id']]
         width, height = self._shots[video_id - 1].size
-        masks = read_masks(entry, [height, width], checked)
+        masks = read_masks(entry, [height, width])
         if len(masks) < 2:
             raise AnnotationError("must have 'segmentation' (amodal) and 'visible_mask'")
         area_visible = integer(entry, 'area_visible', 0)

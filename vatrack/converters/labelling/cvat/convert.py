@@ -114,7 +114,7 @@ def find_tasks(root: Path) -> list[tuple[str, Path]]:
 
 
 def _name(path: Path) -> str:
-    return path.resolve().parent.name if path.name == 'annotations.xml' else path.stem
+    return Path(os.path.realpath(path)).parent.name if path.name == 'annotations.xml' else path.stem
 
 
 def _read_task(path: Path) -> CvatHead:
