@@ -54,7 +54,8 @@ def test_names_that_are_no_text_are_printed(tmp_path, run_tool, monkeypatch):
         categories=[dict(id=1, name='caf\udce9')], annotations=[], images=[
             dict(id=1, video_id=1, frame_id=0, file_name='a.png')],
         videos=[dict(id=1, name='v', width=4, height=4)]))
-    monkeypatch.setattr(sys, 'stdout', TextIOWrapper(BytesIO(), 'utf-8', 'strict'))
+    terminal = TextIOWrapper(BytesIO(), 'utf-8', 'strict')
+    monkeypatch.setattr(sys, 'stdout', terminal)
     quiet_pipes()  # as every tool does first of all
     assert run_tool('convert', 'check', path) == 0
     sys.stdout.seek(0)
