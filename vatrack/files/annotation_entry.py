@@ -161,7 +161,7 @@ def read_occlusion(entry: Entry, masks: dict[str, RLE]) -> float | None:
     if type(rate) not in (int, float) or not -_RATE_SLACK <= rate <= 1 + _RATE_SLACK:
         raise AnnotationError(f"'occlude_rate' must be a number in [0, 1], got {_short(rate)}; "
                               'correct it, or remove the key to have it computed from both masks')
-    return min(max(float(rate), 0.0), 1.0)
+    return 0.0 if rate <= 0 else 1.0 if rate >= 1 else float(rate)
 
 
 def occlusion_rate(visible: int, amodal: int) -> float:
@@ -217,7 +217,7 @@ def readable_rle(value: Any, key: str, size: list[int]) -> RLE:
     # The last symbol must end a number, and none end the string before: C would read on.
     if not '0' <= counts[-1] < 'P' or '\0' in counts:
         raise AnnotationError(f"'{key}': counts is not a COCO RLE string; encode the mask again")
-    if {*map(type, value['size'])} != {int}:
+    if type(value['size'][0]) is not int or type(value['size'][1]) is not int:
         raise AnnotationError(f"'{key}' has size {value['size']}; give integers")
     return value
 

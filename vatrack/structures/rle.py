@@ -7,6 +7,7 @@ written to JSON as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,11 @@ def are_whole(rles: Sequence[RLE]) -> bool:
 
 def _are_whole(rles: Sequence[RLE]) -> bool:
     sizes = [rle['size'] for rle in rles]
-    pixels = [height * width for height, width in sizes]
+    sides = [*chain.from_iterable(sizes)]
+    height, width = sizes[0]
+    # Most are of one size.
+    pixels = height * width if sizes.count(sizes[0]) == len(sizes) else [
+        height * width for height, width in sizes]
     counts = [rle['counts'] for rle in rles]
     numbers, unfinished = _differences(''.join(counts))
     ends = np.fromiter(map(len, counts), np.intp, len(counts)).cumsum()
@@ -97,7 +102,7 @@ def _are_whole(rles: Sequence[RLE]) -> bool:
     # The number behind the last one of each string, if every string ends with one and has one.
     past = ends - before
     starts = np.append(0, past[:-1])
-    if ({*map(type, pixels)} != {int} or not all(counts)
+    if ({*map(type, sides)} != {int} or not all(counts)
             or (np.append(-1, unfinished)[before] == ends - 1).any()):
         return False
     _sum_differences(numbers, starts)
