@@ -1,6 +1,6 @@
 """Visible masks of 5 frames before and after, carried along by flow, on Chewing Gum.
 
-data    python tools/make_chewing_gum.py data/chewing-gum --flow
+data    python tools/make_chewing_gum.py data/chewing-gum --train 2000 --val 100 --flow
 test    python tools/test.py configs/aggregation-k5_given_chewing-gum.py --eval mIoU
 parts   models/track_completer.py, models/completion/rules.py
 """

@@ -1,6 +1,6 @@
 """The convex hull of the visible mask on Chewing Gum.
 
-data    python tools/make_chewing_gum.py data/chewing-gum --flow
+data    python tools/make_chewing_gum.py data/chewing-gum --train 2000 --val 100 --flow
 test    python tools/test.py configs/convex_given_chewing-gum.py --eval mIoU
 parts   models/track_completer.py, models/completion/rules.py
 """

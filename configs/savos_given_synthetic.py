@@ -7,9 +7,10 @@ parts   models/track_completer.py, models/completion/savos.py, models/completion
 """
 _base_ = [
     '_base_/completion/savos_small.py', '_base_/datasets/synthetic_tracks.py',
-    '_base_/schedules/adam_20e.py', '_base_/completion_runtime.py'
+    '_base_/schedules/adam_2600i.py', '_base_/completion_runtime_small.py'
 ]
 look = dict(enlarge=1.5, aspect=1.0)  # as the patch
-train_dataloader = dict(dataset=dict(look=look))
+train_dataloader = dict(
+    sampler=dict(type='InfiniteSampler', shuffle=True), dataset=dict(look=look))
 val_dataloader = dict(dataset=dict(look=look))
 test_dataloader = dict(dataset=dict(look=look))
