@@ -39,7 +39,8 @@ REPO = HERE.parents[1]
 sys.path[:0] = [str(path) for path in (HERE, REPO, REPO / 'tests', REPO / 'tests/converters',
                                        REPO / 'tests/files/foreign')]
 
-from targets import TARGETS, Nonsense, Target  # noqa: E402 - the path comes first
+from accepted import Nonsense  # noqa: E402 - the path comes first
+from targets import TARGETS, Target  # noqa: E402 - the path comes first
 
 # Cases in one child: few enough that what one leaves behind does not reach far.
 _BATCH = 100

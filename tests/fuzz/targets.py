@@ -4,9 +4,7 @@ from __future__ import annotations
 import vatrack  # noqa: F401  # isort: skip
 
 import json
-import math
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,25 +18,17 @@ import test_fishbowl
 import test_labelme
 import test_mots_truth
 import test_png_masks
+from accepted import check_accepted, check_tracks, require
 from made_labels import made_videos, write_frames
 from made_sailvos import make_sailvos
 from mutations import mutate_archive, mutate_bytes, mutate_json, mutate_tree
 from scripts import load_tool
 
-from vatrack.evaluation.dataset_card import dataset_card, format_card
-from vatrack.evaluation.evaluate import evaluate
-from vatrack.files import AnnotationWriter, load_annotations, read_results, write_results
-from vatrack.files.annotation_index import AnnotationIndex
+from vatrack.files import load_annotations, read_results, write_results
 from vatrack.files.foreign.formats import FORMATS
 from vatrack.files.result_index import ResultIndex
-from vatrack.structures import AnnotationFile, Frame, TrackRecord, Video, rle
+from vatrack.structures import AnnotationFile, rle
 from vatrack.synthetic import SceneConfig, generate
-from vatrack.visualization import draw_instances
-from vatrack.visualization.draw import DrawnInstance
-
-
-class Nonsense(AssertionError):
-    """Something that a check passed does not hold."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +44,6 @@ class Target:
     make: Callable[[Path], object]
     damage: Callable[[Random, Path], object]
     run: Callable[[Path, Random], int]
-
-
-def require(holds: object, what: str) -> None:
-    """Raise Nonsense if something does not hold."""
-    if not holds:
-        raise Nonsense(what)
 
 
 def run_tool(name: str, *arguments: object) -> int:
@@ -104,91 +88,6 @@ def run_annotations(folder: Path, rng: Random) -> int:
     elif rng.random() < 0.2:
         run_tool('convert', 'check', path)
     return code
-
-
-def check_accepted(path: Path, folder: Path) -> None:
-    """All that must work with an annotation file that a check passed."""
-    annotations = load_annotations(path)
-    index = AnnotationIndex.open(path)
-    indexed = [index.video(position) for position in range(len(annotations.videos))]
-    require(_with_floats(indexed) == _with_floats(annotations.videos),
-            'the index differs from the file')
-    for video, frame in annotations.frames:
-        _check_frame(video, frame)
-    format_card(dataset_card(annotations))
-    if sum(video.height * video.width * len(video.frames) for video in annotations.videos) > 1e7:
-        return
-    for video, frame in list(annotations.frames)[:2]:
-        image = np.zeros((video.height, video.width, 3), np.uint8)
-        draw_instances(image, [DrawnInstance(
-            each.instance_id, each.masks, annotations.categories[each.category_id],
-            boxes=each.bboxes)
-            for each in frame.instances])
-    _score_itself(annotations)
-    _write_again(annotations, folder / 'again.json')
-
-
-def _with_floats(videos: list[Video]) -> list[Video]:
-    videos = deepcopy(videos)
-    for each in (each for video in videos for frame in video.frames for each in frame.instances):
-        each.bboxes = {kind: tuple(map(float, box)) for kind, box in each.bboxes.items()}
-    return videos
-
-
-def _check_frame(video: Video, frame: Frame) -> None:
-    size = [video.height, video.width]
-    for each in frame.instances:
-        for box in each.bboxes.values():
-            require(all(map(math.isfinite, box)) and box[0] < box[2] and box[1] < box[3],
-                    f'box {box}')
-        require(each.occlusion is None or 0 <= each.occlusion <= 1, f'occlusion {each.occlusion}')
-        for mask in each.masks.values():
-            require(mask['size'] == size, 'size of a mask')
-            runs = rle.parse_counts(mask['counts'])
-            require(runs.min() >= 0 and runs.sum() == size[0] * size[1], 'runs of a mask')
-            if size[0] * size[1] < 1e6:
-                pixels = rle.decode([mask], tuple(size))[0]
-                require(int(pixels.sum()) == rle.areas([mask])[0], 'pixels of a mask')
-
-
-def tracks_of(annotations: AnnotationFile) -> list[TrackRecord]:
-    """The truth as perfect results, of the kinds that all objects have."""
-    objects = [(video, position, each) for video in annotations.videos
-               for position, frame in enumerate(video.frames) for each in frame.instances]
-    kinds = set.intersection(*(set(each.masks) for *_, each in objects)) if objects else set()
-    tracks: dict[tuple[int, int], TrackRecord] = {}
-    for video, position, each in objects if kinds else ():
-        track = tracks.setdefault((video.id, each.instance_id), TrackRecord(
-            video.id, len(tracks) + 1, each.category_id, 0.5, [], {kind: [] for kind in kinds}))
-        track.frames.append(position)
-        for kind in kinds:
-            track.masks[kind].append(each.masks[kind])
-    return list(tracks.values())
-
-
-def _score_itself(annotations: AnnotationFile) -> None:
-    tracks = tracks_of(annotations)
-    if tracks:
-        metrics = ['AP', 'vAP', 'HOTA', 'CLEAR'] + ['mIoU'] * (len(tracks[0].masks) == 2)
-        numbers = evaluate(annotations, tracks, metrics, protocol='ytvis', per_category=True)
-        require(all(map(math.isfinite, numbers.values())), 'a number is not finite')
-        crowd = any(each.iscrowd for _, frame in annotations.frames for each in frame.instances)
-        # A track without a visible pixel is a false one.
-        own = numbers.get('amodal/video/vAP', 1)
-        require(crowd or own == -1 or own > 0.99, f'vAP of the truth itself: {own}')
-
-
-def _write_again(annotations: AnnotationFile, path: Path) -> None:
-    with AnnotationWriter(path, annotations.categories) as writer:
-        for video in annotations.videos:
-            writer.add_video(video.name, video.width, video.height)
-            for frame in video.frames:
-                writer.add_frame(frame.file_name, frame.instances)
-    again = load_annotations(path)
-    for old, new in zip(annotations.videos, again.videos, strict=True):
-        for first, second in zip(old.frames, new.frames, strict=True):
-            require([each.masks for each in first.instances]
-                    == [each.masks for each in second.instances], 'written masks differ')
 
 
 # Result files
@@ -253,7 +152,7 @@ def _run_own_results(folder: Path, rng: Random) -> int:
     if code == 0:
         annotations = _truth_of_results(folder)
         tracks = read_results(path, annotations)
-        _check_tracks(annotations, tracks, folder)
+        check_tracks(annotations, tracks, folder)
         index = ResultIndex.open(path, annotations)
         require(sum(len(index.tracks(video.id)) for video in annotations.videos) == len(tracks),
                 'tracks of the index')
@@ -275,23 +174,11 @@ def _run_foreign_results(name: str) -> Callable[[Path, Random], int]:
             annotations = _truth_of_results(folder)
             require(run_tool('check_results', out, '--ann', folder / 'ann.json') == 0,
                     'imported results do not pass the check')
-            _check_tracks(annotations, read_results(out, annotations), folder)
+            check_tracks(annotations, read_results(out, annotations), folder)
             run_tool('evaluate', path, '--format', name, '--kind', 'visible', '--ann',
                      folder / 'ann.json', '--out', folder / 'm.json')
         return code
     return run
-
-
-def _check_tracks(annotations: AnnotationFile, tracks: list[TrackRecord], folder: Path) -> None:
-    if tracks and tracks[0].masks:
-        metrics = 'all' if len(tracks[0].masks) == 2 else ('AP', 'vAP', 'HOTA')
-        numbers = evaluate(annotations, tracks, metrics)
-        require(all(map(math.isfinite, numbers.values())), 'a number is not finite')
-    write_results(folder / 'again/r.json', tracks, annotations)
-    again = read_results(folder / 'again/r.json', annotations)
-    require([each.masks for each in again] == [each.masks for each in tracks]
-            and [each.score for each in again] == [float(each.score) for each in tracks],
-            'written results differ')
 
 
 # Exports of other programs and datasets

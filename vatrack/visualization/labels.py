@@ -1,6 +1,7 @@
 """Labels with id, class and score beside each instance, and their text."""
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -57,11 +58,16 @@ def text_mask(text: str, size: int) -> np.ndarray:
 
 def fit_text(text: str, size: int, width: int) -> str:
     """``text``, shortened with an ellipsis until it is at most ``width`` pixels wide."""
-    shortened = text
-    while shortened and text_size(shortened, size)[0] > width:
-        text = text[:-1]
-        shortened = f'{text.rstrip()}…' if text else ''
-    return shortened
+    def shortened(length: int) -> str:
+        return f'{text[:length].rstrip()}…' if length else ''
+
+    # Names may have thousands of letters. None is narrower than a pixel.
+    most = min(len(text), max(width, 0))
+    if most == len(text) and text_size(text, size)[0] <= width:
+        return text
+    fitting = bisect_right(range(1, most + 1), width,
+                           key=lambda length: text_size(shortened(length), size)[0])
+    return shortened(fitting)
 
 
 def wrap_text(text: str, size: float, width: float) -> list[str]:
