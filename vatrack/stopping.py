@@ -170,11 +170,24 @@ def leave_to_parent() -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
+class _WorkerStopped(Stopped, SystemExit):
+    """The end of a helper process; of a SystemExit multiprocessing prints no traceback."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
 class _Pool(ProcessPoolExecutor):
     """A pool whose processes begin nothing new once they were told to end."""
 
     def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
         return super().submit(_work, function, *args, **kwargs)
+
+    def _spawn_process(self) -> None:
+        # What Python runs around a fork swallows exceptions, with their tracebacks printed.
+        with deferred():
+            super()._spawn_process()
 
 
 def _work(function: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -216,15 +229,17 @@ def process_pool(workers: int, context: BaseContext | None = None,
 
 def _begin_worker(initializer: Callable[[], object] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _raise)
+    # There is nothing to remove yet, and errors of an initializer are printed.
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initializer is not None:
         initializer()
+    signal.signal(signal.SIGTERM, _raise)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
     _State.pending = number
-    raise Stopped(number)
+    raise _WorkerStopped(number)
 
 
 def _end_with_parent() -> None:
