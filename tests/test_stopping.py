@@ -61,6 +61,21 @@ def test_a_deferred_block_ends_first():
     assert run_tool(main) == 143 and done == ['block']
 
 
+def test_a_wait_that_no_handler_can_interrupt_is_ended_by_the_system():
+    pid = os.fork()
+    if not pid:
+        def main() -> int:
+            with stopping.left_to_system():
+                signal.raise_signal(signal.SIGINT)
+            return 0
+        os._exit(run_tool(main))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGINT
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.left_to_system():
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_who_insists_is_obeyed():
     done = []
 

@@ -102,6 +102,21 @@ def as_stop() -> Iterator[None]:
         raise Stopped(_State.pending) from error
 
 
+@contextmanager
+def left_to_system() -> Iterator[None]:
+    """A block in which signals end this process on the spot, without a word.
+
+    For waits in compiled code that no handler can interrupt, such as for the other processes of
+    a training that is about to begin: one that was ended meanwhile would be waited for.
+    """
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def check() -> None:
     """Stop if that was asked for.
 

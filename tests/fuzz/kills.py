@@ -269,8 +269,9 @@ def check_end(log: Path, codes: list[int], number: int, real: bool, processes: i
         return  # torchrun itself ends with a traceback and an exit code of its own
     if 'Traceback' in text:
         raise Lost(f'{signal.Signals(number).name}: traceback in {log}')
-    # While it imports, the system ends it.
-    if not set(codes) <= {0, 128 + number, 128 + signal.SIGTERM, *([-number] * real)}:
+    # While it imports, or waits for the other processes to begin, the system ends it.
+    by_system = [-number, -signal.SIGTERM] if real or processes > 1 else []
+    if not set(codes) <= {0, 128 + number, 128 + signal.SIGTERM, *by_system}:
         raise Lost(f'{signal.Signals(number).name}: exit codes {codes}, see {log}')
 
 

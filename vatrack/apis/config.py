@@ -18,6 +18,7 @@ from torch import nn
 from vatrack.engine import Runner
 from vatrack.evaluation.metric_names import ALL_METRICS, METRICS
 from vatrack.registry import MODELS
+from vatrack.stopping import left_to_system
 
 from .build_errors import build_fault
 from .config_tree import dicts_of, did_you_mean
@@ -319,7 +320,8 @@ def build_runner(config: Config) -> Runner:
     fill_needs(config)
     if config.get('launcher') == 'pytorch' and not torch.cuda.is_available():
         if not is_distributed():
-            torch.distributed.init_process_group('gloo')
+            with left_to_system():
+                torch.distributed.init_process_group('gloo')
         config.model_wrapper_cfg = {'type': 'MMDistributedDataParallel',
                                     **(config.get('model_wrapper_cfg') or {}), 'device_ids': None}
     return Runner.from_cfg(config)

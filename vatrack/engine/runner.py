@@ -37,6 +37,11 @@ class Runner(mmengine_runner.Runner):
         """Register the hooks of a config, and those that no training is without."""
         super().register_default_hooks({**_NEEDED_HOOKS, **(hooks or {})})
 
+    def setup_env(self, env_cfg: dict) -> None:
+        """As of mmengine, which may wait here for the other processes of a training."""
+        with stopping.left_to_system():
+            super().setup_env(env_cfg)
+
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop; ``by_epoch`` in place of a type means one of ours as well."""
         if isinstance(loop, dict) and 'type' not in loop:
