@@ -109,6 +109,9 @@ def left_to_system() -> Iterator[None]:
     For waits in compiled code that no handler can interrupt, such as for the other processes of
     a training that is about to begin: one that was ended meanwhile would be waited for.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not its business
+        return
     before = {number: signal.signal(number, signal.SIG_DFL) for number in _SIGNALS}
     try:
         yield
