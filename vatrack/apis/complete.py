@@ -59,8 +59,8 @@ def complete(config: Config, checkpoint: str | Path | None, files: CompletionFil
     prefix = dict(img_path=str(files.images))
     if files.flow is not None:
         prefix['flow'] = str(files.flow)
-    dataset.update(ann_file=str(files.annotations), data_root='', data_prefix=prefix,
-                   selection=None,
+    dataset.data_prefix = prefix  # update() would merge it with the folders of the config
+    dataset.update(ann_file=str(files.annotations), data_root='', selection=None,
                    results=None if str(files.results) == TRUTH else str(files.results))
     config.test_evaluator = dict(type='VideoInstanceMetric', ann_file=str(files.annotations),
                                  metric=[], out=str(out))

@@ -59,6 +59,9 @@ def test(config: Config, checkpoint: str | Path | None, out: str | Path) -> dict
 def run_test(config: Config, checkpoint: str | Path | None) -> dict[str, float]:
     """The loop of :func:`test`, with what it raises of configs and weights."""
     if checkpoint is not None:
+        if is_rule(config):
+            raise WeightsError(f'{config.filename}: this model is a rule without weights; leave '
+                               f'{checkpoint} out')
         check_checkpoint_file(checkpoint)
     drop_pretrained(config)
     config.load_from, config.resume = None, False

@@ -51,7 +51,7 @@ class _Objective(BaseModule):
         else:
             _check_still(clips)
             merged = merge_as_released(clips, completed)
-            turned = [merged, _turn(clips, merged)]
+            turned = [merged, clips.turned(merged)]
             losses = [_cumulative_inconsistency(*each, masks, self.half_pixel)
                       for each, masks in zip(passes, turned, strict=False)]
         return {'loss_consistency': self.consistency_weight * sum(losses)}
@@ -188,8 +188,8 @@ def merge_as_released(clips: ObjectClips, completed: Completed) -> Tensor:
     steps = torch.arange(clips.num_frames, device=clips.valid.device)
     source = torch.where(steps + 2 < clips.lengths[:, None], steps + 2, steps)
     rows = torch.arange(len(clips), device=steps.device)[:, None]
-    from_future = _turn(clips, back.carried)[rows, source]
-    alphas = torch.stack([ahead.alpha, _turn(clips, back.alpha)[rows, source]])
+    from_future = clips.turned(back.carried)[rows, source]
+    alphas = torch.stack([ahead.alpha, clips.turned(back.alpha)[rows, source]])
     weight = alphas.softmax(dim=0)[0]
     return weight * ahead.carried + (1 - weight) * from_future
 
@@ -250,14 +250,6 @@ def _warp(source: Tensor, motion: Tensor, half_pixel: bool) -> Tensor:
     padding = 'border' if half_pixel else 'zeros'
     return backward_warp(source.flatten(0, 1), motion.flatten(0, 1), padding,
                          half_pixel).unflatten(0, source.shape[:2])
-
-
-def _turn(clips: ObjectClips, values: Tensor) -> Tensor:
-    """Turn the order of (B, T, ...) values as ``clips.reversed()`` turns that of frames."""
-    steps = torch.arange(clips.num_frames, device=values.device)
-    back = clips.lengths[:, None] - 1 - steps
-    return values[torch.arange(len(values), device=values.device)[:, None],
-                  torch.where(back >= 0, back, steps)]
 
 
 def _check_still(clips: ObjectClips) -> None:
